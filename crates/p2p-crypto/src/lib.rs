@@ -1,0 +1,1 @@
+//! Private peer groups: keys, certificates, membership chains and invitations

@@ -1,0 +1,1 @@
+//! Private peer groups for programs, with no server: identities, groups, direct connections

@@ -1,0 +1,1 @@
+//! Private peer groups: what a node keeps, in memory or on disk

@@ -1,0 +1,1 @@
+//! Private peer groups: the core driven by tokio and QUIC
