@@ -1,0 +1,271 @@
+//! The database of one group: a redb file.
+//!
+//! | table | key | value |
+//! | --- | --- | --- |
+//! | `about` | `format`, `group`, `synchronised` | version u32; the group's key id; empty (its presence counts) |
+//! | `members` | key id | member record |
+//! | `addresses` | key id | address record |
+
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use p2p_core::{Address, GroupSnapshot, KeyId, StoreChange};
+use redb::backends::FileBackend;
+use redb::{
+    ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableDefinition,
+};
+
+use crate::codec::{Malformed, decode_addresses, decode_member, encode_addresses, encode_member};
+use crate::secrets::private_options;
+use crate::{MEMBERS_MAX, StoreError};
+
+type Table<'a> = redb::Table<'a, &'static [u8; 32], &'static [u8]>;
+
+const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
+const MEMBERS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("members");
+const ADDRESSES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("addresses");
+
+const FORMAT: u32 = 1;
+/// Memory that redb may use per open group: a group's data is read once and then only written.
+const CACHE: usize = 512 * 1024;
+
+/// Gives a database its storage: the file, unless a test puts a failing device in its place.
+pub(crate) type Device = Arc<dyn Fn(&Path) -> io::Result<Backend> + Send + Sync>;
+
+/// Where the bytes of a database go.
+#[derive(Debug)]
+pub(crate) struct Backend(pub(crate) Box<dyn StorageBackend>);
+
+/// The file itself, readable by the user only.
+pub(crate) fn file_device() -> Device {
+    Arc::new(|path| {
+        let file = private_options().create(true).truncate(false).open(path)?;
+        let backend =
+            FileBackend::new(file).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Backend(Box::new(backend)))
+    })
+}
+
+/// An open database. After a failed write it is good for nothing: open it again.
+#[derive(Debug)]
+pub(crate) struct Database {
+    redb: redb::Database,
+    path: PathBuf,
+}
+
+impl Database {
+    /// Opens or creates the database of `group`.
+    pub(crate) fn open(
+        path: &Path,
+        group: &KeyId,
+        device: &Device,
+    ) -> Result<Database, StoreError> {
+        let fresh = fs::metadata(path).map_or(true, |meta| meta.len() == 0);
+        let backend = device(path)
+            .map_err(|source| StoreError::DatabaseAccess { path: path.to_owned(), source })?;
+        let mut builder = redb::Database::builder();
+        // A file that something else has altered is refused instead of believed.
+        builder.set_cache_size(CACHE).set_check_integrity_on_open(!fresh);
+        let redb = builder.create_with_backend(backend).map_err(|error| failure(path, error))?;
+        let database = Database { redb, path: path.to_owned() };
+        database.introduce(group)?;
+        Ok(database)
+    }
+
+    /// Everything that is known.
+    pub(crate) fn load(&self) -> Result<GroupSnapshot, StoreError> {
+        self.read().map_err(|error| failure(&self.path, error))
+    }
+
+    /// Applies changes in one transaction. Listening is not kept here.
+    pub(crate) fn commit(&self, changes: &[&StoreChange]) -> Result<(), StoreError> {
+        self.write(|about, members, addresses| {
+            for change in changes {
+                match change {
+                    StoreChange::Member { member, .. } => {
+                        let record = encode_member(member).map_err(Failure::Store)?;
+                        let known = members.insert(&member.key.0, record.as_slice())?.is_some();
+                        if !known && members.len()? > MEMBERS_MAX as u64 {
+                            return Err(Failure::Store(StoreError::TooLarge("members of a group")));
+                        }
+                    }
+                    StoreChange::Addresses { peer, addresses: list, .. } => {
+                        set_addresses(addresses, peer, list)?
+                    }
+                    StoreChange::Synchronised { .. } => {
+                        drop(about.insert("synchronised", [].as_slice())?)
+                    }
+                    StoreChange::Listening { .. } => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Adds what an invitation says.
+    pub(crate) fn hints(
+        &self,
+        hints: &[(KeyId, Vec<Address>)],
+        synchronised: bool,
+    ) -> Result<(), StoreError> {
+        self.write(|about, _, addresses| {
+            if synchronised {
+                about.insert("synchronised", [].as_slice())?;
+            }
+            hints.iter().try_for_each(|(peer, list)| set_addresses(addresses, peer, list))
+        })
+    }
+
+    /// Checks whose database this is; an empty one becomes `group`'s.
+    fn introduce(&self, group: &KeyId) -> Result<(), StoreError> {
+        match self.identity().map_err(|error| failure(&self.path, error))? {
+            None => self.write(|about, _, _| {
+                about.insert("format", FORMAT.to_be_bytes().as_slice())?;
+                about.insert("group", group.0.as_slice())?;
+                Ok(())
+            }),
+            Some((format, _)) if format != FORMAT.to_be_bytes() => {
+                let reason = "the format is newer than this program".to_owned();
+                Err(StoreError::Database { path: self.path.clone(), reason })
+            }
+            Some((_, owner)) if owner != group.0 => {
+                Err(StoreError::ForeignDatabase { path: self.path.clone() })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Format and group; `None` in a new file.
+    fn identity(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Failure> {
+        let transaction = self.redb.begin_read()?;
+        let about = match transaction.open_table(ABOUT) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            other => other?,
+        };
+        let value = |key| -> Result<Vec<u8>, Failure> {
+            Ok(about.get(key)?.map(|value| value.value().to_vec()).unwrap_or_default())
+        };
+        Ok(Some((value("format")?, value("group")?)))
+    }
+
+    fn read(&self) -> Result<GroupSnapshot, Failure> {
+        let transaction = self.redb.begin_read()?;
+        let synchronised = transaction.open_table(ABOUT)?.get("synchronised")?.is_some();
+        let mut snapshot = GroupSnapshot { synchronised, ..GroupSnapshot::default() };
+        for entry in transaction.open_table(ADDRESSES)?.iter()? {
+            let (peer, record) = entry?;
+            snapshot.addresses.push((KeyId(*peer.value()), decode_addresses(record.value())?));
+        }
+        for entry in transaction.open_table(MEMBERS)?.iter()? {
+            let (key, record) = entry?;
+            snapshot.members.push(Arc::new(decode_member(KeyId(*key.value()), record.value())?));
+        }
+        Ok(snapshot)
+    }
+
+    /// One transaction: durable when this returns `Ok`, undone otherwise.
+    fn write(
+        &self,
+        change: impl FnOnce(
+            &mut redb::Table<'_, &'static str, &'static [u8]>,
+            &mut Table<'_>,
+            &mut Table<'_>,
+        ) -> Result<(), Failure>,
+    ) -> Result<(), StoreError> {
+        let attempt = || -> Result<(), Failure> {
+            let transaction = self.redb.begin_write()?;
+            {
+                let mut about = transaction.open_table(ABOUT)?;
+                let mut members = transaction.open_table(MEMBERS)?;
+                let mut addresses = transaction.open_table(ADDRESSES)?;
+                change(&mut about, &mut members, &mut addresses)?;
+            }
+            transaction.commit()?;
+            Ok(())
+        };
+        attempt().map_err(|error| failure(&self.path, error))
+    }
+}
+
+fn set_addresses(
+    table: &mut Table<'_>,
+    peer: &KeyId,
+    addresses: &[Address],
+) -> Result<(), Failure> {
+    if addresses.is_empty() {
+        table.remove(&peer.0)?;
+    } else {
+        table.insert(&peer.0, encode_addresses(addresses).as_slice())?;
+    }
+    Ok(())
+}
+
+/// What may go wrong inside a transaction.
+enum Failure {
+    Store(StoreError),
+    Malformed(Malformed),
+    Redb(redb::Error),
+}
+
+impl From<Malformed> for Failure {
+    fn from(error: Malformed) -> Failure {
+        Failure::Malformed(error)
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ident)*) => { $(impl From<redb::$error> for Failure {
+        fn from(error: redb::$error) -> Failure {
+            Failure::Redb(error.into())
+        }
+    })* };
+}
+from_redb!(DatabaseError TransactionError TableError StorageError CommitError);
+
+fn failure(path: &Path, error: impl Into<Failure>) -> StoreError {
+    let path = path.to_owned();
+    let unusable = |reason: &dyn Display| StoreError::Database {
+        path: path.clone(),
+        reason: reason.to_string(),
+    };
+    match error.into() {
+        Failure::Store(error) => error,
+        Failure::Malformed(error) => unusable(&format_args!("a record is malformed ({error:?})")),
+        Failure::Redb(redb::Error::DatabaseAlreadyOpen) => StoreError::GroupInUse,
+        // redb reports a file that is none of its own as invalid data.
+        Failure::Redb(redb::Error::Io(source)) if source.kind() == io::ErrorKind::InvalidData => {
+            unusable(&source)
+        }
+        Failure::Redb(redb::Error::Io(source)) => StoreError::DatabaseAccess { path, source },
+        Failure::Redb(error) => unusable(&error),
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+}

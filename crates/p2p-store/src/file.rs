@@ -1,0 +1,390 @@
+//! What one identity keeps on disk: a folder per group.
+//!
+//! ```text
+//! <folder>/<64 hexadecimal digits of the group's key id>/
+//!   chain           the own membership chain; a folder without it is no group
+//!   root.key        the group's private key, PKCS#8 DER: the creator only
+//!   root.cert       the group's certificate
+//!   listening       whether synchronised, and the addresses of the process that has the group open
+//!   members.redb    members, their addresses, and whether synchronised
+//!   lock            empty; locked by the process that has the group open, and never deleted by it
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use p2p_core::{Address, GroupSnapshot, KeyId, StoreChange};
+
+use crate::codec::{decode_listening, encode_listening};
+use crate::database::{Database, Device, file_device};
+use crate::secrets::{
+    Prepared, clean, create_folder, private_options, read_private, remove_if_there, sync_folder,
+    write_private,
+};
+use crate::{
+    ADDRESSES_MAX, CHAIN_MAX, GroupLock, GroupRecord, GroupRoot, Listening, SECRET_MAX, Store,
+    StoreError, by_group, check_record,
+};
+
+/// Keeps groups in files. Clones share locks and open databases.
+#[derive(Clone)]
+pub struct FileStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    device: Device,
+    open: Mutex<BTreeMap<KeyId, Arc<Mutex<Open>>>>,
+}
+
+/// A group that this store has claimed.
+struct Open {
+    folder: PathBuf,
+    group: KeyId,
+    device: Device,
+    /// Opened when first needed, and again after a failure.
+    database: Option<Database>,
+    /// Whether a [`GroupLock`] keeps the claim; else it ends with the call that made it.
+    kept: bool,
+    /// Holds the claim: closing it gives the group back.
+    _lock: File,
+}
+
+impl std::fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileStore").field("folder", &self.shared.folder).finish_non_exhaustive()
+    }
+}
+
+impl FileStore {
+    /// A store in `folder`, which is created with the first group. [`Home::store`](crate::Home::store) gives an identity
+    /// its own.
+    pub fn new(folder: impl Into<PathBuf>) -> FileStore {
+        FileStore::with_device(folder.into(), file_device())
+    }
+
+    fn with_device(folder: PathBuf, device: Device) -> FileStore {
+        FileStore { shared: Arc::new(Shared { folder, device, open: Mutex::default() }) }
+    }
+
+    fn folder_of(&self, group: &KeyId) -> PathBuf {
+        self.shared.folder.join(name_of(group))
+    }
+
+    /// Works on a group under its lock: the one that is held, or one for the moment.
+    fn with<R>(
+        &self,
+        group: &KeyId,
+        work: impl FnOnce(&mut Open) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        let entry = {
+            let mut open = self.shared.open();
+            match open.get(group) {
+                Some(entry) => Arc::clone(entry),
+                None => {
+                    let entry = Arc::new(Mutex::new(self.claim(group, false)?));
+                    open.insert(*group, Arc::clone(&entry));
+                    entry
+                }
+            }
+        };
+        let result = work(&mut entry.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(entry);
+        self.shared.let_go(group);
+        result
+    }
+
+    fn claim(&self, group: &KeyId, kept: bool) -> Result<Open, StoreError> {
+        let folder = self.folder_of(group);
+        create_folder(&folder).map_err(|error| StoreError::io(&folder, error))?;
+        let path = folder.join("lock");
+        let lock = private_options()
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| StoreError::io(&path, error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::GroupInUse),
+            Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
+        }
+        clean(&folder).map_err(|error| StoreError::io(&folder, error))?;
+        let device = Arc::clone(&self.shared.device);
+        Ok(Open { folder, group: *group, device, database: None, kept, _lock: lock })
+    }
+
+    fn record(&self, folder: &Path) -> Result<Option<GroupRecord>, StoreError> {
+        let Some(chain) = read_if_there(&folder.join("chain"), CHAIN_MAX)? else {
+            return Ok(None);
+        };
+        let key = folder.join("root.key");
+        let root = match read_private(&key, SECRET_MAX) {
+            Ok(pkcs8) => {
+                let certificate = folder.join("root.cert");
+                let bytes = read_if_there(&certificate, SECRET_MAX)?
+                    .ok_or(StoreError::damaged(&certificate))?;
+                Some(GroupRoot { pkcs8, certificate: bytes })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(StoreError::damaged(&key));
+            }
+            Err(source) => return Err(StoreError::KeyAccess { path: key, source }),
+        };
+        Ok(Some(GroupRecord { chain: chain.into(), root }))
+    }
+}
+
+impl Store for FileStore {
+    fn load(&self, group: &KeyId) -> Result<GroupSnapshot, StoreError> {
+        self.with(group, |open| open.database()?.load())
+    }
+
+    fn commit(&self, changes: &[StoreChange]) -> Result<(), StoreError> {
+        by_group(changes)
+            .into_iter()
+            .try_for_each(|(group, changes)| self.with(&group, |open| open.commit(&changes)))
+    }
+
+    fn set_hints(
+        &self,
+        group: &KeyId,
+        addresses: &[(KeyId, Vec<Address>)],
+        synchronised: bool,
+    ) -> Result<(), StoreError> {
+        self.with(group, |open| {
+            let prepared =
+                if synchronised { Some(open.prepare_listening(true, None)?) } else { None };
+            open.write(|database| database.hints(addresses, synchronised))?;
+            open.place(prepared)
+        })
+    }
+
+    fn remove(&self, group: &KeyId) -> Result<(), StoreError> {
+        let folder = self.folder_of(group);
+        if !folder.try_exists().map_err(|error| StoreError::io(&folder, error))? {
+            return Ok(());
+        }
+        self.with(group, |open| {
+            open.database = None;
+            // The chain first: without it the rest is no group, however far this comes.
+            for name in ["chain", "root.key", "root.cert", "listening", "members.redb"] {
+                let path = open.folder.join(name);
+                remove_if_there(&path).map_err(|error| StoreError::io(&path, error))?;
+            }
+            sync_folder(&open.folder).map_err(|error| StoreError::io(&open.folder, error))
+        })
+    }
+
+    fn save_group(&self, group: &KeyId, record: &GroupRecord) -> Result<(), StoreError> {
+        check_record(record)?;
+        let folder = self.folder_of(group);
+        create_folder(&folder).map_err(|error| StoreError::io(&folder, error))?;
+        if let Some(root) = &record.root {
+            let key = folder.join("root.key");
+            write_private(&key, &root.pkcs8)
+                .map_err(|source| StoreError::KeyAccess { path: key, source })?;
+            let certificate = folder.join("root.cert");
+            write_private(&certificate, &root.certificate)
+                .map_err(|error| StoreError::io(&certificate, error))?;
+        }
+        // The chain last: a folder without it is no group, so a crash before this leaves none.
+        let chain = folder.join("chain");
+        write_private(&chain, &record.chain).map_err(|error| StoreError::io(&chain, error))
+    }
+
+    fn group(&self, group: &KeyId) -> Result<Option<GroupRecord>, StoreError> {
+        self.record(&self.folder_of(group))
+    }
+
+    fn groups(&self) -> Result<Vec<(KeyId, GroupRecord)>, StoreError> {
+        let folder = &self.shared.folder;
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|error| StoreError::io(folder, error))?,
+        };
+        let mut groups = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| StoreError::io(folder, error))?;
+            let Some(group) = entry.file_name().to_str().and_then(group_from) else { continue };
+            if let Some(record) = self.record(&entry.path())? {
+                groups.push((group, record));
+            }
+        }
+        groups.sort_by_key(|entry| entry.0);
+        Ok(groups)
+    }
+
+    fn lock(&self, group: &KeyId) -> Result<GroupLock, StoreError> {
+        let mut open = self.shared.open();
+        match open.get(group) {
+            // Claimed for the moment by another call: this claim outlives it.
+            Some(entry) => {
+                let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
+                if std::mem::replace(&mut entry.kept, true) {
+                    return Err(StoreError::GroupInUse);
+                }
+            }
+            None => {
+                open.insert(*group, Arc::new(Mutex::new(self.claim(group, true)?)));
+            }
+        }
+        let (shared, group) = (Arc::clone(&self.shared), *group);
+        Ok(GroupLock::new(move || shared.release(&group)))
+    }
+
+    fn listening(&self, group: &KeyId) -> Result<Option<Listening>, StoreError> {
+        read_listening(&self.folder_of(group))
+    }
+}
+
+impl Shared {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<KeyId, Arc<Mutex<Open>>>> {
+        // Entries are inserted and removed whole.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends a claim that no [`GroupLock`] keeps and no other call uses.
+    fn let_go(&self, group: &KeyId) {
+        let mut open = self.open();
+        let unused = open.get_mut(group).and_then(Arc::get_mut).is_some_and(|entry| {
+            let entry = entry.get_mut().unwrap_or_else(PoisonError::into_inner);
+            !entry.kept
+        });
+        if unused {
+            open.remove(group);
+        }
+    }
+
+    fn release(&self, group: &KeyId) {
+        let Some(entry) = self.open().get(group).map(Arc::clone) else { return };
+        {
+            let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
+            entry.kept = false;
+            entry.fall_silent();
+        }
+        drop(entry);
+        self.let_go(group);
+    }
+}
+
+impl Open {
+    fn database(&mut self) -> Result<&Database, StoreError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => Database::open(&self.folder.join("members.redb"), &self.group, &self.device)?,
+        };
+        Ok(self.database.insert(database))
+    }
+
+    /// A transaction; the database is opened anew after one that failed.
+    fn write(
+        &mut self,
+        work: impl FnOnce(&Database) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let result = work(self.database()?);
+        if result.is_err() {
+            self.database = None;
+        }
+        result
+    }
+
+    /// The listening file is prepared before the transaction and placed after it: if either cannot be written, nothing
+    /// has changed.
+    fn commit(&mut self, changes: &[&StoreChange]) -> Result<(), StoreError> {
+        let synchronised =
+            changes.iter().any(|change| matches!(change, StoreChange::Synchronised { .. }));
+        let addresses = changes.iter().rev().find_map(|change| match change {
+            StoreChange::Listening { addresses, .. } => Some(addresses.as_slice()),
+            _ => None,
+        });
+        let prepared = match (synchronised, addresses) {
+            (false, None) => None,
+            _ => Some(self.prepare_listening(synchronised, addresses)?),
+        };
+        if changes.iter().any(|change| !matches!(change, StoreChange::Listening { .. })) {
+            self.write(|database| database.commit(changes))?;
+        }
+        self.place(prepared)
+    }
+
+    fn prepare_listening(
+        &self,
+        synchronised: bool,
+        addresses: Option<&[Address]>,
+    ) -> Result<Prepared, StoreError> {
+        // What cannot be read is not worth keeping: it is about to be replaced.
+        let mut listening = read_listening(&self.folder).unwrap_or_default().unwrap_or_default();
+        listening.synchronised |= synchronised;
+        if let Some(addresses) = addresses {
+            listening.addresses = addresses.iter().copied().take(ADDRESSES_MAX).collect();
+        }
+        let path = self.folder.join("listening");
+        Prepared::write(&path, &encode_listening(&listening))
+            .map_err(|error| StoreError::io(&path, error))
+    }
+
+    fn place(&self, prepared: Option<Prepared>) -> Result<(), StoreError> {
+        match prepared {
+            Some(file) => file.place().map_err(|error| StoreError::io(&self.folder, error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the addresses back when the group is given back: nobody listens on them any longer.
+    fn fall_silent(&self) {
+        if let Ok(Some(listening)) = read_listening(&self.folder)
+            && !listening.addresses.is_empty()
+        {
+            let silent = Listening { addresses: Vec::new(), ..listening };
+            // They are hints to an inviter: if the disk refuses, an invitation names an address that does not answer.
+            let _ = write_private(&self.folder.join("listening"), &encode_listening(&silent));
+        }
+    }
+}
+
+fn read_listening(folder: &Path) -> Result<Option<Listening>, StoreError> {
+    let path = folder.join("listening");
+    match read_if_there(&path, 1_024)? {
+        Some(bytes) => decode_listening(&bytes).map(Some).map_err(|_| StoreError::damaged(&path)),
+        None => Ok(None),
+    }
+}
+
+fn read_if_there(path: &Path, max: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    match read_private(path, max) {
+        Ok(bytes) => Ok(Some(bytes.to_vec())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(StoreError::damaged(path)),
+        Err(error) => Err(StoreError::io(path, error)),
+    }
+}
+
+fn name_of(group: &KeyId) -> String {
+    group
+        .0
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
+}
+
+fn group_from(name: &str) -> Option<KeyId> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut key = [0; 32];
+    if name.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(name.as_bytes().chunks(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(KeyId(key))
+}
