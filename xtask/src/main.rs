@@ -1,1 +1,59 @@
-fn main() {}
+//! The project's own commands: `cargo xtask <command>`. One file per command, one line in [`COMMANDS`].
+#![forbid(unsafe_code)]
+
+mod ci;
+mod nostd;
+mod shell;
+mod test;
+mod tidy;
+
+use std::env;
+use std::process::ExitCode;
+
+/// What a command answers: nothing, or why it failed.
+type Outcome = Result<(), String>;
+
+/// A command: its name, one line of help, and what it does with the words behind its name.
+type Command = (&'static str, &'static str, fn(&[String]) -> Outcome);
+
+const COMMANDS: &[Command] = &[
+    ("test", "every test and doctest; further words go to the test runner", test::run),
+    (
+        "ci",
+        "all that must be green: test, fmt, clippy, doc, nostd, tidy, examples; --skip STEP, --only STEP",
+        ci::run,
+    ),
+    ("nostd", "prove that p2p-core needs no std, and that the proof can fail", nostd::run),
+    ("tidy", "layers, sizes, purity, words, links: what a compiler does not check", tidy::run),
+];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let Some((name, rest)) = words.split_first() else {
+        help();
+        return ExitCode::FAILURE;
+    };
+    if ["help", "--help", "-h"].contains(&name.as_str()) {
+        help();
+        return ExitCode::SUCCESS;
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.0 == name) else {
+        eprintln!("xtask: no command `{name}`; `cargo xtask help` lists them");
+        return ExitCode::FAILURE;
+    };
+    match (command.2)(rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask {name}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() {
+    println!("cargo xtask <command>\n");
+    for (name, text, _) in COMMANDS {
+        println!("  {name:<8} {text}");
+    }
+    println!("  {:<8} this list", "help");
+}

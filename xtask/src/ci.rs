@@ -1,0 +1,142 @@
+//! `cargo xtask ci`: all that must be green before a change lands.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::shell::{self, cargo, root};
+use crate::{Outcome, nostd, test, tidy};
+
+/// A step's name and what it does.
+type Step = (&'static str, fn() -> Outcome);
+
+const STEPS: &[Step] = &[
+    ("test", || test::run(&[])),
+    ("fmt", || shell::run(&mut cargo(&["fmt", "--all", "--check"]))),
+    ("clippy", || {
+        shell::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    }),
+    ("doc", || {
+        shell::run(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+    }),
+    ("nostd", || nostd::run(&[])),
+    ("tidy", || tidy::run(&[])),
+    ("examples", examples),
+];
+
+/// An example ends by itself within this.
+const EXAMPLE_LIMIT: Duration = Duration::from_secs(120);
+
+/// Runs the steps in order. A step that fails does not stop the later ones: one run shows all that is wrong.
+pub(crate) fn run(words: &[String]) -> Outcome {
+    let mut failed = Vec::new();
+    let mut report = String::new();
+    for (name, step) in selected(words)? {
+        println!("\n== {name}");
+        let begun = Instant::now();
+        let outcome = step();
+        let seconds = begun.elapsed().as_secs_f32();
+        report += &format!(
+            "  {name:<9} {} {seconds:>6.1} s\n",
+            if outcome.is_ok() { "ok    " } else { "FAILED" }
+        );
+        if let Err(why) = outcome {
+            eprintln!("{name}: {why}");
+            failed.push(name);
+        }
+    }
+    println!("\n== ci\n{report}");
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+}
+
+/// The steps that `--skip` and `--only` leave.
+fn selected(words: &[String]) -> Result<Vec<Step>, String> {
+    let usage = || "usage: cargo xtask ci [--skip STEP]... [--only STEP]...".to_owned();
+    let (mut skip, mut only) = (Vec::new(), Vec::new());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let list = match word.as_str() {
+            "--skip" => &mut skip,
+            "--only" => &mut only,
+            _ => return Err(usage()),
+        };
+        let step = words.next().ok_or_else(usage)?;
+        if !STEPS.iter().any(|row| row.0 == step) {
+            return Err(format!("no step `{step}`"));
+        }
+        list.push(step.as_str());
+    }
+    let wanted = |name: &str| !skip.contains(&name) && (only.is_empty() || only.contains(&name));
+    Ok(STEPS.iter().filter(|row| wanted(row.0)).copied().collect())
+}
+
+/// Runs every example of every crate: each must end by itself, without arguments, with success.
+fn examples() -> Outcome {
+    shell::run(&mut cargo(&["build", "--workspace", "--examples"]))?;
+    let mut failed = Vec::new();
+    for (package, example) in found_examples(&root().join("crates"))? {
+        let mut command = cargo(&["run", "--quiet", "--package", &package, "--example", &example]);
+        if let Err(why) = shell::run_within(&mut command, EXAMPLE_LIMIT) {
+            eprintln!("{why}");
+            failed.push(example);
+        }
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("examples that failed: {}", failed.join(", ")))
+    }
+}
+
+/// Package and example names, sorted: `examples/name.rs` and `examples/name/main.rs`.
+fn found_examples(crates: &Path) -> Result<Vec<(String, String)>, String> {
+    let mut found = Vec::new();
+    for package in names(crates)? {
+        let folder = crates.join(&package).join("examples");
+        for name in names(&folder)? {
+            if let Some(example) = name.strip_suffix(".rs") {
+                found.push((package.clone(), example.to_owned()));
+            } else if folder.join(&name).join("main.rs").is_file() {
+                found.push((package.clone(), name));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The names in a folder; none if there is no such folder.
+fn names(folder: &Path) -> Result<Vec<String>, String> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    entries
+        .map(|entry| {
+            Ok(entry.map_err(|error| error.to_string())?.file_name().to_string_lossy().into_owned())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(words: &[&str]) -> Vec<&'static str> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        selected(&words).unwrap().iter().map(|row| row.0).collect()
+    }
+
+    #[test]
+    fn steps_are_left_out_and_picked_by_name() {
+        assert_eq!(chosen(&[]).len(), STEPS.len());
+        assert!(!chosen(&["--skip", "test"]).contains(&"test"));
+        assert_eq!(chosen(&["--only", "tidy", "--only", "fmt"]), ["fmt", "tidy"]);
+    }
+
+    #[test]
+    fn an_unknown_step_is_an_error_not_an_empty_run() {
+        assert!(selected(&["--only".to_owned(), "tydi".to_owned()]).is_err());
+        assert!(selected(&["--skip".to_owned()]).is_err());
+    }
+}
