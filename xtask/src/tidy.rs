@@ -6,8 +6,12 @@
 //! | [`source`] | files and functions stay small; nothing unfinished; no stray space |
 //! | [`purity`] | the core touches no clock, disk, network or hash map; `unsafe` stays behind the C interface |
 //! | [`documents`] | links, anchors, and the files and tests that the documentation names exist |
+//! | [`excerpts`] | code that a document shows stands in a file that is built |
+//! | [`figures`] | limits, frame types and codes in the protocol document are those of the code |
 
 mod documents;
+mod excerpts;
+mod figures;
 mod lexer;
 mod manifests;
 mod purity;
@@ -94,7 +98,14 @@ pub(crate) fn run(words: &[String]) -> Outcome {
 /// Everything that is wrong, by file and line.
 fn check(files: &[File]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for check in [manifests::check, source::check, purity::check, documents::check] {
+    for check in [
+        manifests::check,
+        source::check,
+        purity::check,
+        documents::check,
+        excerpts::check,
+        figures::check,
+    ] {
         problems.extend(check(files));
     }
     problems.sort();
