@@ -1,1 +1,22 @@
-//! Private peer groups behind the C interface of Windows' p2p.h
+//! Private peer groups behind the C interface of Windows' `p2p.h`.
+//!
+//! The header is `include/p2p.h`, the library `libpeergroup`. This crate translates: text, handles, memory and codes on
+//! one side, `p2p-group` on the other. It decides nothing about groups or connections.
+//!
+//! It is the only crate of the project with `unsafe` code, and each exported function has the same shape: a wall against
+//! panics, out pointers cleared and checked, handles looked up in tables (never followed), then one call.
+#![allow(non_snake_case, reason = "the exported names are those of the C header")]
+
+mod event_object;
+mod guard;
+mod handle;
+pub mod layout;
+mod memory;
+mod runtime;
+mod wide;
+
+pub use event_object::{
+    P2PCloseEvent, P2PCreateEvent, P2PEventFd, P2PResetEvent, P2PSetEvent, P2PWaitEvent,
+};
+pub use guard::P2PGetLastErrorDetail;
+pub use memory::PeerFreeData;
