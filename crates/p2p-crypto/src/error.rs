@@ -1,0 +1,83 @@
+//! What goes wrong when something is made or taken in.
+
+use p2p_core::{Code, Refusal};
+
+use crate::name::NameError;
+use crate::refusal::Cause;
+
+/// Why an identity, a group or an invitation could not be made or accepted. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CryptoError {
+    /// A name has a form that is not allowed.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A check of trust failed, on the way in or before something was issued.
+    #[error("{cause} ({code})")]
+    Refused {
+        /// What the function that was called reports.
+        code: Code,
+        /// What is behind it.
+        cause: Cause,
+        /// The cause's two codes.
+        #[source]
+        refusal: Refusal,
+    },
+    /// An argument is out of range.
+    #[error("{0}")]
+    Argument(&'static str),
+    /// The invitation is of a version that is not spoken here.
+    #[error("this version of invitations is not supported")]
+    Version,
+    /// The random generator of the operating system failed.
+    #[error("the random generator failed")]
+    Random,
+}
+
+impl CryptoError {
+    /// The code that an API function returns for this error.
+    pub fn code(&self) -> Code {
+        match self {
+            CryptoError::Name(error) => error.code(),
+            CryptoError::Refused { code, .. } => *code,
+            CryptoError::Argument(_) => Code::E_INVALIDARG,
+            CryptoError::Version => Code::PEER_E_UNSUPPORTED_VERSION,
+            CryptoError::Random => Code::NTE_FAIL,
+        }
+    }
+
+    /// The two codes behind the error, if a check of trust failed.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            CryptoError::Refused { refusal, .. } => Some(*refusal),
+            _ => None,
+        }
+    }
+
+    /// An invitation that came in is refused for `cause`.
+    pub(crate) fn incoming(cause: Cause) -> CryptoError {
+        let code = match cause {
+            Cause::UnknownAlgorithm => Code::PEER_E_UNSUPPORTED_VERSION,
+            Cause::ChainTooLong => Code::PEER_E_CHAIN_TOO_LONG,
+            Cause::KeyTwice => Code::PEER_E_CIRCULAR_CHAIN_DETECTED,
+            Cause::Expired | Cause::NotYetValid => Code::PEER_E_INVALID_TIME_PERIOD,
+            _ => Code::PEER_E_INVITATION_NOT_TRUSTED,
+        };
+        CryptoError::Refused { code, cause, refusal: cause.refusal() }
+    }
+
+    /// Something that was to be issued is refused for `cause`.
+    pub(crate) fn issuing(cause: Cause) -> CryptoError {
+        let code = match cause {
+            Cause::TooLarge => Code::E_INVALIDARG,
+            Cause::RoleNotDelegable => Code::PEER_E_NOT_AUTHORIZED,
+            Cause::ChainTooLong => Code::PEER_E_CHAIN_TOO_LONG,
+            Cause::KeyTwice => Code::PEER_E_CIRCULAR_CHAIN_DETECTED,
+            Cause::Expired | Cause::NotYetValid | Cause::OutlivesIssuer => {
+                Code::PEER_E_INVALID_TIME_PERIOD
+            }
+            _ => cause.refusal().code,
+        };
+        CryptoError::Refused { code, cause, refusal: cause.refusal() }
+    }
+}

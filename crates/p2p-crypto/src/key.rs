@@ -1,0 +1,232 @@
+//! Keys: Ed25519 (RFC 8032), their DER forms (RFC 8410), and the hash that is an identity.
+//!
+//! A further kind of key becomes a further form of [`PublicKey`] and [`SigningKey`]; nobody else looks inside.
+
+use core::fmt;
+
+use p2p_core::KeyId;
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use zeroize::Zeroizing;
+
+use crate::error::CryptoError;
+use crate::refusal::Cause;
+
+/// DER SubjectPublicKeyInfo up to the 32 bytes of the key (RFC 8410 §4).
+const SPKI_HEAD: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// DER OneAsymmetricKey up to the 32 bytes of the seed (RFC 8410 §7, RFC 5958 version 2).
+const PKCS8_HEAD: [u8; 16] = [
+    0x30, 0x51, 0x02, 0x01, 0x01, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+/// What stands between the seed and the public key.
+const PKCS8_MIDDLE: [u8; 3] = [0x81, 0x21, 0x00];
+
+/// A public key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// From the 32 bytes of RFC 8032 §5.1.5.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<PublicKey, Cause> {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| Cause::WeakKey)?;
+        if is_weak(&bytes) { Err(Cause::WeakKey) } else { Ok(PublicKey(bytes)) }
+    }
+
+    /// From exactly the DER that [`spki`](Self::spki) gives.
+    pub(crate) fn from_spki(der: &[u8]) -> Result<PublicKey, Cause> {
+        PublicKey::from_bytes(der.strip_prefix(&SPKI_HEAD).ok_or(Cause::UnknownAlgorithm)?)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// DER SubjectPublicKeyInfo.
+    pub(crate) fn spki(&self) -> Vec<u8> {
+        [&SPKI_HEAD[..], &self.0].concat()
+    }
+
+    pub(crate) fn id(&self) -> KeyId {
+        let hash = digest(&SHA256, &self.spki());
+        KeyId(hash.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    }
+
+    /// Whether `signature` is this key's over `message`.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
+    }
+}
+
+/// A private key, wiped when dropped (as far as it is ours: what `ring` derives from it lives in `ring`'s own type).
+pub(crate) struct SigningKey {
+    pair: Ed25519KeyPair,
+    pkcs8: Zeroizing<Vec<u8>>,
+    public: PublicKey,
+}
+
+impl SigningKey {
+    pub(crate) fn generate() -> Result<SigningKey, CryptoError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        SystemRandom::new().fill(&mut seed[..]).map_err(|_| CryptoError::Random)?;
+        let pair =
+            Ed25519KeyPair::from_seed_unchecked(&seed[..]).map_err(|_| CryptoError::Random)?;
+        let public =
+            PublicKey::from_bytes(pair.public_key().as_ref()).map_err(|_| CryptoError::Random)?;
+        // The full capacity at once: growing would leave a copy behind that nobody wipes.
+        let mut pkcs8 =
+            Zeroizing::new(Vec::with_capacity(PKCS8_HEAD.len() + 32 + PKCS8_MIDDLE.len() + 32));
+        for part in [&PKCS8_HEAD[..], &seed[..], &PKCS8_MIDDLE, public.as_bytes()] {
+            pkcs8.extend_from_slice(part);
+        }
+        Ok(SigningKey { pair, pkcs8, public })
+    }
+
+    /// From PKCS#8 with the public key in it.
+    pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Result<SigningKey, Cause> {
+        if pkcs8.is_empty() {
+            return Err(Cause::KeyMissing);
+        }
+        let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| Cause::KeyUnreadable)?;
+        let public = PublicKey::from_bytes(pair.public_key().as_ref())?;
+        Ok(SigningKey { pair, pkcs8: Zeroizing::new(pkcs8.to_vec()), public })
+    }
+
+    pub(crate) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
+    pub(crate) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.pair.sign(message).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({:?})", self.public.id())
+    }
+}
+
+/// 16 random bytes as a certificate's serial number: positive, and of exactly that length in DER.
+pub(crate) fn random_serial() -> Result<[u8; 16], CryptoError> {
+    let mut serial = [0; 16];
+    SystemRandom::new().fill(&mut serial).map_err(|_| CryptoError::Random)?;
+    Ok(shape_serial(serial))
+}
+
+/// The serial number of a TLS certificate follows from that of the identity's other certificate, so that loading an
+/// identity again gives the same bytes.
+pub(crate) fn tls_serial(of: &[u8; 16]) -> [u8; 16] {
+    let hash = digest(&SHA256, &[b"pgrp1/tls certificate".as_slice(), of].concat());
+    let mut serial = [0; 16];
+    serial.copy_from_slice(&hash.as_ref()[..16]);
+    shape_serial(serial)
+}
+
+/// A first byte of 0x40 to 0x7f keeps the number positive and 16 bytes long.
+fn shape_serial(mut serial: [u8; 16]) -> [u8; 16] {
+    serial[0] = serial[0] & 0x3f | 0x40;
+    serial
+}
+
+/// Whether everybody could sign with this key (its point has an order of at most 8) or the point has another
+/// encoding too (RFC 8032 §5.1.3). Compared without the sign bit.
+fn is_weak(key: &[u8; 32]) -> bool {
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+    ];
+    let mut y = *key;
+    y[31] &= 0x7f;
+    let small = y[1..] == [0; 31] && y[0] < 2;
+    // The prime is 2^255 - 19: 0xed, 30 times 0xff, 0x7f. The point of order 2 is one below it.
+    let high = y[31] == 0x7f && y[1..31] == [0xff; 30] && y[0] >= 0xec;
+    small || high || ORDER_8.contains(&y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_signs_and_comes_back_from_its_pkcs8() {
+        let key = SigningKey::generate().unwrap();
+        let again = SigningKey::from_pkcs8(key.pkcs8()).unwrap();
+        assert_eq!(again.public(), key.public());
+        assert_eq!(again.sign(b"x"), key.sign(b"x"));
+        assert!(key.public().verifies(b"x", &again.sign(b"x")));
+        assert!(!key.public().verifies(b"y", &again.sign(b"x")));
+        assert_eq!(PublicKey::from_spki(&key.public().spki()), Ok(*key.public()));
+    }
+
+    #[test]
+    fn the_key_id_is_the_plain_hash_of_the_spki() {
+        // RFC 8410 §10.1: the public key of its example; the hash is that of `openssl dgst -sha256` over the DER.
+        let spki = [
+            &SPKI_HEAD[..],
+            &[
+                0x19, 0xbf, 0x44, 0x09, 0x69, 0x84, 0xcd, 0xfe, 0x85, 0x41, 0xba, 0xc1, 0x67, 0xdc,
+                0x3b, 0x96, 0xc8, 0x50, 0x86, 0xaa, 0x30, 0xb6, 0xb6, 0xcb, 0x0c, 0x5c, 0x38, 0xad,
+                0x70, 0x31, 0x66, 0xe1,
+            ],
+        ]
+        .concat();
+        let key = PublicKey::from_spki(&spki).unwrap();
+        assert_eq!(key.id().authority_hex(), "a1e9156054e04fac899ae9f275132cdc07a5dbc4");
+    }
+
+    #[test]
+    fn weak_and_ambiguous_keys_are_refused() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let mut prime = [0xff; 32];
+        prime[31] = 0x7f;
+        for first in [0xec, 0xed, 0xee, 0xff] {
+            prime[0] = first;
+            assert_eq!(PublicKey::from_bytes(&prime), Err(Cause::WeakKey));
+        }
+        prime[0] = 0xeb;
+        assert!(PublicKey::from_bytes(&prime).is_ok());
+        identity[31] = 0x80;
+        assert_eq!(PublicKey::from_bytes(&identity), Err(Cause::WeakKey));
+        assert_eq!(PublicKey::from_bytes(&[0; 32]), Err(Cause::WeakKey));
+        assert_eq!(PublicKey::from_bytes(&[9; 31]), Err(Cause::WeakKey));
+    }
+
+    #[test]
+    fn damaged_private_keys_are_refused_with_their_kind() {
+        let key = SigningKey::generate().unwrap();
+        let mut foreign = key.pkcs8().to_vec();
+        *foreign.last_mut().unwrap() ^= 1;
+        assert_eq!(SigningKey::from_pkcs8(&foreign).unwrap_err(), Cause::KeyUnreadable);
+        assert_eq!(SigningKey::from_pkcs8(&key.pkcs8()[1..]).unwrap_err(), Cause::KeyUnreadable);
+        assert_eq!(SigningKey::from_pkcs8(&[]).unwrap_err(), Cause::KeyMissing);
+    }
+
+    #[test]
+    fn a_private_key_does_not_print() {
+        let key = SigningKey::generate().unwrap();
+        assert_eq!(format!("{key:?}").len(), "SigningKey(KeyId(01234567))".len());
+    }
+
+    #[test]
+    fn serial_numbers_are_positive_and_sixteen_bytes() {
+        for serial in [random_serial().unwrap(), tls_serial(&[0; 16]), tls_serial(&[0xff; 16])] {
+            assert!((0x40..0x80).contains(&serial[0]));
+        }
+        assert_ne!(random_serial().unwrap(), random_serial().unwrap());
+    }
+}

@@ -1,0 +1,134 @@
+//! Every reason for which a certificate, a chain, an invitation or a key is turned down, with its two codes: one table.
+//!
+//! A refusal is data from birth: what finds the fault names a [`Cause`], and nothing between there and the caller
+//! translates texts into codes.
+
+use core::fmt;
+
+use p2p_core::{Code, Refusal};
+
+macro_rules! causes {
+    ($($name:ident = $code:ident, $detail:ident, $meaning:literal;)*) => {
+        /// Why something was turned down. Each has a code of the message's own kind (`CRYPT_E_*`) and a finer one.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[non_exhaustive]
+        pub enum Cause {
+            $(#[doc = concat!($meaning, " `", stringify!($code), "`, `", stringify!($detail), "`.")] $name,)*
+        }
+
+        /// The table: cause, code, detail, meaning.
+        const TABLE: &[(Cause, Code, Code, &str)] =
+            &[$((Cause::$name, Code::$code, Code::$detail, $meaning),)*];
+    };
+}
+
+causes! {
+    DerEnds = CRYPT_E_ASN1_EOD, CERT_E_MALFORMED, "The DER of a certificate ends early.";
+    DerMalformed = CRYPT_E_ASN1_CORRUPT, CERT_E_MALFORMED, "The DER is malformed, or not the one canonical encoding.";
+    DerTag = CRYPT_E_ASN1_BADTAG, CERT_E_MALFORMED, "A DER tag is not the one due.";
+    TooLarge = CRYPT_E_ASN1_LARGE, CERT_E_MALFORMED, "A certificate, chain or text is larger than allowed.";
+    Profile = CRYPT_E_ASN1_CONSTRAINT, CERT_E_MALFORMED, "A field or extension of the certificate breaks the profile or is missing.";
+    UnknownExtension = CRYPT_E_ASN1_CONSTRAINT, CERT_E_CRITICAL, "The certificate has an extension that the profile does not list.";
+    BasicConstraints = CRYPT_E_ASN1_CONSTRAINT, TRUST_E_BASIC_CONSTRAINTS, "The basic constraints do not fit the roles.";
+    KeyUsage = CRYPT_E_ASN1_CONSTRAINT, CERT_E_WRONG_USAGE, "The key usage or extended key usage is not the one due.";
+    UnknownRole = CRYPT_E_ASN1_CONSTRAINT, CERT_E_INVALID_POLICY, "A role is unknown.";
+    WrongType = CRYPT_E_ASN1_CONSTRAINT, CERT_E_PURPOSE, "The certificate is of another type than the one due here.";
+    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, "The list of certificates, or the XML, is broken.";
+    Base64 = CRYPT_E_BAD_ENCODE, NTE_BAD_DATA, "The base64 is broken.";
+    UnknownAlgorithm = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_ALGID, "The algorithm of a signature or key is not supported.";
+    WeakKey = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_PUBLIC_KEY, "The public key is weak or malformed.";
+    CertificateSignature = CRYPT_E_HASH_VALUE, TRUST_E_CERT_SIGNATURE, "The signature of a certificate is wrong.";
+    TextSignature = CRYPT_E_HASH_VALUE, NTE_BAD_SIGNATURE, "The signature of the invitation is wrong.";
+    SignatureMissing = CRYPT_E_NO_SIGNER, TRUST_E_NOSIGNATURE, "The invitation has no signature.";
+    SignerMissing = CRYPT_E_SIGNER_NOT_FOUND, CERT_E_CHAINING, "The member who signed is not in the chain.";
+    Links = CRYPT_E_ISSUER_SERIALNUMBER, CERT_E_ISSUERCHAINING, "Two links do not fit: issuer, key identifier or group differs.";
+    OtherRoot = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_UNTRUSTEDROOT, "The chain ends in another key than the group's.";
+    RootMissing = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_CHAINING, "The chain does not begin with a group's root.";
+    SelfSigned = CRYPT_E_SELF_SIGNED, CERT_E_PURPOSE, "A root or self-signed certificate stands where a membership is due.";
+    ChainTooLong = CRYPT_E_BAD_LEN, CERT_E_PATHLENCONST, "The chain is longer than 24 members.";
+    OtherIdentity = CRYPT_E_NO_MATCH, CERT_E_CN_NO_MATCH, "The identity is not the one expected.";
+    NameNotKey = CRYPT_E_NO_MATCH, CERT_E_INVALID_NAME, "The name is not the hash of the key.";
+    Expired = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, "Expired.";
+    NotYetValid = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, "Not yet valid.";
+    OutlivesIssuer = CRYPT_E_SECURITY_SETTINGS, CERT_E_VALIDITYPERIODNESTING, "A certificate begins before or outlives its issuer's.";
+    RoleNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_ROLE, "The issuer's roles do not allow it to grant this role.";
+    ClassifierNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_INVALID_POLICY, "The issuer may not hand on this classifier.";
+    KeyTwice = CRYPT_E_SECURITY_SETTINGS, CERT_E_CHAINING, "The same key stands twice in the chain.";
+    KeyMissing = CRYPT_E_NO_KEY_PROPERTY, NTE_NO_KEY, "The private key is missing.";
+    KeyUnreadable = CRYPT_E_NO_KEY_PROPERTY, NTE_PERM, "The private key cannot be read.";
+    KeyForeign = CRYPT_E_NO_KEY_PROPERTY, NTE_BAD_KEYSET, "The private key is not its certificate's.";
+    StoreDamaged = CRYPT_E_FILE_ERROR, NTE_BAD_DATA, "A stored file is damaged.";
+}
+
+impl Cause {
+    /// Both codes.
+    pub fn refusal(self) -> Refusal {
+        let row = self.row();
+        Refusal { code: row.1, detail: row.2 }
+    }
+
+    /// The cause in one sentence.
+    pub fn meaning(self) -> &'static str {
+        self.row().3
+    }
+
+    /// Every cause, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Cause> {
+        TABLE.iter().map(|row| row.0)
+    }
+
+    /// The table is in the order of the enum, which the tests prove.
+    fn row(self) -> &'static (Cause, Code, Code, &'static str) {
+        &TABLE[self as usize]
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.meaning())
+    }
+}
+
+impl From<Cause> for Refusal {
+    fn from(cause: Cause) -> Refusal {
+        cause.refusal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_finds_its_own_row() {
+        for cause in Cause::all() {
+            assert_eq!(cause.row().0, cause);
+            assert!(cause.meaning().ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn codes_are_of_their_families_and_failures() {
+        for cause in Cause::all() {
+            let refusal = cause.refusal();
+            assert!(refusal.code.name().unwrap().starts_with("CRYPT_E_"), "{cause:?}");
+            let detail = refusal.detail.name().unwrap();
+            assert!(
+                ["CERT_E_", "TRUST_E_", "NTE_"].iter().any(|family| detail.starts_with(family)),
+                "{cause:?}"
+            );
+            assert!(!refusal.code.is_success() && !refusal.detail.is_success());
+        }
+    }
+
+    #[test]
+    fn only_two_causes_share_both_codes() {
+        let all: Vec<Cause> = Cause::all().collect();
+        for (i, a) in all.iter().enumerate() {
+            for b in &all[i + 1..] {
+                let dates = [*a, *b] == [Cause::Expired, Cause::NotYetValid];
+                assert_eq!(a.refusal() == b.refusal(), dates, "{a:?} {b:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The two texts that people hand on: the description of an identity, and an invitation. Only their form: what they
+//! contain is judged elsewhere.
+//!
+//! No document type definition is read, hence no entity is ever expanded; sizes, depth and the number of nodes are
+//! bounded.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use p2p_core::{Address, KeyId};
+use roxmltree::{Document, Node, ParsingOptions};
+
+use crate::error::CryptoError;
+use crate::refusal::Cause;
+
+/// Largest text, in bytes.
+pub(crate) const TEXT_MAX: usize = 65_536;
+/// Most hints in an invitation, and most addresses in a hint.
+pub(crate) const HINTS_MAX: usize = 8;
+/// Elements within elements.
+const DEPTH_MAX: usize = 4;
+/// Elements, attributes' owners and texts, all counted.
+const NODES_MAX: u32 = 2_000;
+const DATA_TYPES: &str = "urn:schemas-microsoft-com:datatypes";
+const VERSION: &str = "2.0";
+const SIGNATURE_OPEN: &str = "<SIG>";
+const SIGNATURE_CLOSE: &str = "</SIG></PEERINVITATION>";
+/// The one network there is, in the words that Windows has for it; checked like the rest.
+const CLOUD: [(&str, &str); 3] =
+    [("CLOUDNAME", "Global_"), ("SCOPE", "GLOBAL"), ("CLOUDFLAGS", "0")];
+
+/// The description of the identity with this certificate.
+pub(crate) fn identity(certificate: &[u8]) -> String {
+    let body = STANDARD.encode(certificate);
+    format!(
+        "<PEERIDENTITYINFO VERSION=\"1.0\"><IDC xmlns:dt=\"{DATA_TYPES}\" dt:dt=\"bin.base64\">{body}</IDC>\
+         </PEERIDENTITYINFO>"
+    )
+}
+
+/// The certificate in the description of an identity.
+pub(crate) fn identity_certificate(text: &str) -> Result<Vec<u8>, Cause> {
+    let document = parse(text)?;
+    let root = document.root_element();
+    if !root.has_tag_name("PEERIDENTITYINFO") || root.attribute("VERSION") != Some("1.0") {
+        return Err(Cause::Container);
+    }
+    binary(only(&root, "IDC")?)
+}
+
+/// Where members may be found: whose addresses, and these.
+pub(crate) type Hints = Vec<(KeyId, Vec<Address>)>;
+
+/// An invitation up to its signature: exactly what is signed.
+pub(crate) fn unsigned_invitation(chain: &[u8], hints: &[(KeyId, Vec<Address>)]) -> String {
+    let mut text = format!("<PEERINVITATION VERSION=\"{VERSION}\">");
+    for (name, value) in CLOUD {
+        write_element(&mut text, name, value);
+    }
+    let body = STANDARD.encode(chain);
+    text.push_str(&format!("<GMC xmlns:dt=\"{DATA_TYPES}\" dt:dt=\"bin.base64\">{body}</GMC>"));
+    for (key, addresses) in hints {
+        text.push_str(&format!("<HINT KEY=\"{}\">", hex(&key.0)));
+        for address in addresses {
+            write_element(&mut text, "ADDRESS", &address.to_string());
+        }
+        text.push_str("</HINT>");
+    }
+    text
+}
+
+/// The whole invitation.
+pub(crate) fn signed_invitation(mut unsigned: String, signature: &[u8; 64]) -> String {
+    unsigned.push_str(SIGNATURE_OPEN);
+    unsigned.push_str(&STANDARD.encode(signature));
+    unsigned.push_str(SIGNATURE_CLOSE);
+    unsigned
+}
+
+/// An invitation, taken apart.
+#[derive(Debug)]
+pub(crate) struct InvitationText<'a> {
+    pub(crate) chain: Vec<u8>,
+    pub(crate) hints: Hints,
+    /// What the signature covers: everything before it.
+    pub(crate) signed: &'a str,
+    pub(crate) signature: [u8; 64],
+}
+
+impl<'a> InvitationText<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<InvitationText<'a>, CryptoError> {
+        let document = parse(text).map_err(CryptoError::incoming)?;
+        let root = document.root_element();
+        match (root.has_tag_name("PEERINVITATION"), root.attribute("VERSION")) {
+            (true, Some(VERSION)) => {
+                InvitationText::read(text, &root).map_err(CryptoError::incoming)
+            }
+            (true, Some(_)) => Err(CryptoError::Version),
+            _ => Err(CryptoError::incoming(Cause::Container)),
+        }
+    }
+
+    fn read(text: &'a str, root: &Node<'_, '_>) -> Result<InvitationText<'a>, Cause> {
+        for (name, value) in CLOUD {
+            if only(root, name)?.text() != Some(value) {
+                return Err(Cause::Container);
+            }
+        }
+        let chain = binary(only(root, "GMC")?)?;
+        let (signed, signature) = split_signature(text, root)?;
+        let hints: Hints =
+            children(root, "HINT").map(|node| hint(&node)).collect::<Result<_, _>>()?;
+        if hints.len() > HINTS_MAX {
+            return Err(Cause::Container);
+        }
+        Ok(InvitationText { chain, hints, signed, signature })
+    }
+}
+
+/// Every byte is accounted for: the signature covers what stands before it, itself it has one encoding, and after it
+/// only one ending is possible.
+fn split_signature<'a>(text: &'a str, root: &Node<'_, '_>) -> Result<(&'a str, [u8; 64]), Cause> {
+    if children(root, "SIG").next().is_none() {
+        return Err(Cause::SignatureMissing);
+    }
+    only(root, "SIG")?;
+    let body = text.strip_suffix(SIGNATURE_CLOSE).ok_or(Cause::Container)?;
+    let (signed, signature) = body.rsplit_once(SIGNATURE_OPEN).ok_or(Cause::Container)?;
+    let signature = STANDARD.decode(signature).map_err(|_| Cause::Base64)?;
+    Ok((signed, signature.try_into().map_err(|_| Cause::TextSignature)?))
+}
+
+fn hint(node: &Node<'_, '_>) -> Result<(KeyId, Vec<Address>), Cause> {
+    let key = node.attribute("KEY").and_then(unhex).ok_or(Cause::Container)?;
+    let addresses =
+        children(node, "ADDRESS").map(|child| address(&child)).collect::<Option<Vec<_>>>();
+    let addresses = addresses.filter(|list| list.len() <= HINTS_MAX).ok_or(Cause::Container)?;
+    Ok((KeyId(key), addresses))
+}
+
+fn address(node: &Node<'_, '_>) -> Option<Address> {
+    let address = Address::from(node.text()?.parse::<SocketAddr>().ok()?);
+    is_hint(&address).then_some(address)
+}
+
+/// Whether an address means anything on another machine: it can be dialled, without naming an interface of this one.
+pub(crate) fn is_hint(address: &Address) -> bool {
+    address.is_dialable() && address.scope == 0 && !address.ip.is_unicast_link_local()
+}
+
+fn parse(text: &str) -> Result<Document<'_>, Cause> {
+    if text.len() > TEXT_MAX {
+        return Err(Cause::TooLarge);
+    }
+    let options =
+        ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, options).map_err(|_| Cause::Container)?;
+    let deep = document
+        .descendants()
+        .any(|node| node.is_element() && node.ancestors().nth(DEPTH_MAX + 1).is_some());
+    if deep { Err(Cause::Container) } else { Ok(document) }
+}
+
+fn children<'a, 'i>(node: &Node<'a, 'i>, name: &'static str) -> impl Iterator<Item = Node<'a, 'i>> {
+    node.children().filter(move |child| child.has_tag_name(name))
+}
+
+/// The child element of this name, which must be there exactly once.
+fn only<'a, 'i>(node: &Node<'a, 'i>, name: &'static str) -> Result<Node<'a, 'i>, Cause> {
+    let mut found = children(node, name);
+    match (found.next(), found.next()) {
+        (Some(child), None) => Ok(child),
+        _ => Err(Cause::Container),
+    }
+}
+
+/// The bytes of an element that holds nothing but base64 (RFC 4648 §4, with padding, in its one canonical form).
+fn binary(node: Node<'_, '_>) -> Result<Vec<u8>, Cause> {
+    let mut inside = node.children();
+    match (inside.next(), inside.next()) {
+        (Some(text), None) if text.is_text() => {
+            STANDARD.decode(text.text().unwrap_or_default()).map_err(|_| Cause::Base64)
+        }
+        _ => Err(Cause::Container),
+    }
+}
+
+fn write_element(text: &mut String, name: &str, value: &str) {
+    text.push_str(&format!("<{name}>{value}</{name}>"));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all that is written");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
