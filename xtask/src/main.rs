@@ -4,6 +4,7 @@
 mod ci;
 mod nostd;
 mod shell;
+mod states;
 mod test;
 mod tidy;
 
@@ -24,6 +25,7 @@ const COMMANDS: &[Command] = &[
         ci::run,
     ),
     ("nostd", "prove that p2p-core needs no std, and that the proof can fail", nostd::run),
+    ("states", "write the table of direct connections into docs/protocol.md", states::run),
     ("tidy", "layers, sizes, purity, words, links: what a compiler does not check", tidy::run),
 ];
 

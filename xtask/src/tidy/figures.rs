@@ -1,8 +1,8 @@
-//! The protocol document and the code say the same: every limit, every frame type, every code.
+//! The protocol document and the code say the same: every limit, every frame type, every code, every transition.
 
 use super::{File, Problem};
+use crate::states::{self, DOCUMENT};
 
-const DOCUMENT: &str = "docs/protocol.md";
 const LIMITS: &str = "crates/p2p-core/src/limits.rs";
 const CODEC: &str = "crates/p2p-core/src/codec.rs";
 
@@ -29,6 +29,19 @@ pub(super) fn check(files: &[File]) -> Vec<Problem> {
                 0,
                 format!("no row begins with {value} ({name} of the codec)"),
             ));
+        }
+    }
+    if let Some(table) = find(states::SOURCE) {
+        match states::is_current(&table.text, &document.text) {
+            Ok(true) => {}
+            Ok(false) => {
+                problems.push(Problem::new(
+                    document,
+                    0,
+                    "its table lags: run `cargo xtask states`",
+                ));
+            }
+            Err(why) => problems.push(Problem::new(document, 0, why)),
         }
     }
     problems
