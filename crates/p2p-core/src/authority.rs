@@ -32,7 +32,13 @@ pub trait Authority {
     ///
     /// # Errors
     /// The first rule that the chain breaks.
-    fn verify_member(&self, group: &KeyId, chain: &[u8], peer: &KeyId, at: &FileTime) -> Result<Arc<Member>, Refusal>;
+    fn verify_member(
+        &self,
+        group: &KeyId,
+        chain: &[u8],
+        peer: &KeyId,
+        at: &FileTime,
+    ) -> Result<Arc<Member>, Refusal>;
 }
 
 /// A member of a group, as its verified chain shows it.
@@ -122,8 +128,14 @@ impl Roles {
 
 impl fmt::Debug for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [(Roles::ADMIN, "admin"), (Roles::INVITING_MEMBER, "inviting member"), (Roles::MEMBER, "member")];
-        f.debug_set().entries(names.iter().filter(|row| self.contains(row.0)).map(|row| row.1)).finish()
+        let names = [
+            (Roles::ADMIN, "admin"),
+            (Roles::INVITING_MEMBER, "inviting member"),
+            (Roles::MEMBER, "member"),
+        ];
+        f.debug_set()
+            .entries(names.iter().filter(|row| self.contains(row.0)).map(|row| row.1))
+            .finish()
     }
 }
 

@@ -229,7 +229,10 @@ mod tests {
 
     #[test]
     fn a_code_prints_its_name_and_its_value() {
-        assert_eq!(Code::PEER_E_CONNECTION_NOT_FOUND.to_string(), "PEER_E_CONNECTION_NOT_FOUND (0x80630103)");
+        assert_eq!(
+            Code::PEER_E_CONNECTION_NOT_FOUND.to_string(),
+            "PEER_E_CONNECTION_NOT_FOUND (0x80630103)"
+        );
         assert_eq!(Code::S_OK.to_string(), "S_OK (0x00000000)");
         assert_eq!(Code(0x1234).to_string(), "0x00001234");
     }
@@ -238,7 +241,8 @@ mod tests {
     fn names_are_unique_and_failures_are_negative() {
         for (i, row) in TABLE.iter().enumerate() {
             assert!(TABLE[i + 1..].iter().all(|other| other.1 != row.1), "{} twice", row.1);
-            let failure = row.1.contains("_E_") || row.1.starts_with("E_") || row.1.starts_with("NTE_");
+            let failure =
+                row.1.contains("_E_") || row.1.starts_with("E_") || row.1.starts_with("NTE_");
             assert!(!failure || !row.0.is_success(), "{}", row.1);
         }
     }

@@ -128,7 +128,9 @@ impl Cause {
         match self {
             Cause::Orderly | Cause::Left => Code::S_OK,
             Cause::Refused(_) | Cause::Itself => Code::PEER_E_CONNECTION_REFUSED,
-            Cause::NotAuthenticated | Cause::Verdict(_) => Code::PEER_E_CONNECTION_NOT_AUTHENTICATED,
+            Cause::NotAuthenticated | Cause::Verdict(_) => {
+                Code::PEER_E_CONNECTION_NOT_AUTHENTICATED
+            }
             _ => Code::PEER_E_CONNECTION_FAILED,
         }
     }

@@ -38,7 +38,11 @@ impl fmt::Debug for KeyId {
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+    bytes
+        .iter()
+        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
+        .map(char::from)
+        .collect()
 }
 
 /// A 16-byte identifier in the byte order of RFC 9562 (the order in which its text form is read).
@@ -75,12 +79,9 @@ impl fmt::Debug for Guid {
     }
 }
 
-/// One open group of a node: a slot and a generation, so that a stale key never means another group.
+/// One open group of a node, numbered by the node and never reused: a stale key never means another group.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct GroupKey {
-    pub(crate) slot: u32,
-    pub(crate) generation: u32,
-}
+pub struct GroupKey(pub u64);
 
 /// A node of a group: random for every opening of the group, so that one identity may run several nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -133,7 +134,9 @@ impl Address {
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         match address {
-            SocketAddr::V4(v4) => Address { ip: v4.ip().to_ipv6_mapped(), port: v4.port(), scope: 0 },
+            SocketAddr::V4(v4) => {
+                Address { ip: v4.ip().to_ipv6_mapped(), port: v4.port(), scope: 0 }
+            }
             SocketAddr::V6(v6) => Address { ip: *v6.ip(), port: v6.port(), scope: v6.scope_id() },
         }
     }
@@ -181,7 +184,9 @@ mod tests {
     fn addresses_that_cannot_be_dialled_are_known() {
         let at = |text: &str| Address::from(text.parse::<SocketAddr>().unwrap());
         assert!(at("[::1]:3587").is_dialable() && at("192.0.2.1:1").is_dialable());
-        for bad in ["[::]:1", "[::1]:0", "[ff02::1]:1", "0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1"] {
+        for bad in
+            ["[::]:1", "[::1]:0", "[ff02::1]:1", "0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1"]
+        {
             assert!(!at(bad).is_dialable(), "{bad}");
         }
     }

@@ -165,8 +165,8 @@ pub enum DownCause {
 pub enum Input {
     /// The deadline of `next_timeout` has passed.
     Timeout,
-    /// After [`Output::Listen`] and at every change: concrete addresses, best first; empty if the socket could not be
-    /// opened, or is closed.
+    /// After [`Output::Listen`] `{ on: true }` and at every change while the socket is open: concrete addresses, best
+    /// first; empty if the socket could not be opened. Not an answer to `{ on: false }`.
     Listening { addresses: Arc<[Address]> },
     /// A connection stands, dialled by us (`dial`) or by the peer. `binding`: the TLS exporter (RFC 8446 §7.5) with the
     /// label `EXPORTER-pgrp1` and an empty context.
@@ -193,7 +193,7 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the text of a variant names its fields")]
 pub enum Output {
-    /// Open the socket and accept connections, or close it. Answered by [`Input::Listening`].
+    /// Open the socket and accept connections (answered by [`Input::Listening`]), or close it.
     Listen { on: bool },
     /// Connect to an address; end the TLS handshake with anybody but `expect`.
     Dial { dial: DialId, address: Address, expect: Expect },

@@ -31,7 +31,8 @@ impl FileTime {
     /// One second in this unit.
     pub const SECOND: u64 = 10_000_000;
     /// 9999-12-31 23:59:59 UTC: "no end" (RFC 5280 §4.1.2.5).
-    pub const NO_END: FileTime = FileTime(FileTime::UNIX_EPOCH.0 + 253_402_300_799 * FileTime::SECOND);
+    pub const NO_END: FileTime =
+        FileTime(FileTime::UNIX_EPOCH.0 + 253_402_300_799 * FileTime::SECOND);
 
     /// From seconds since 1970, clamped to what the type can hold.
     pub fn from_unix(seconds: i64) -> FileTime {
@@ -41,7 +42,8 @@ impl FileTime {
 
     /// Whole seconds since 1970, rounded down; negative before.
     pub fn to_unix(self) -> i64 {
-        ((i128::from(self.0) - i128::from(Self::UNIX_EPOCH.0)).div_euclid(i128::from(Self::SECOND))) as i64
+        ((i128::from(self.0) - i128::from(Self::UNIX_EPOCH.0)).div_euclid(i128::from(Self::SECOND)))
+            as i64
     }
 
     /// `self` plus seconds, clamped.

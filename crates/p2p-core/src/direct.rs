@@ -1,0 +1,510 @@
+//! Direct connections: what an application opens, sends on, and closes.
+//!
+//! [`table`] says what happens; this file says how. Each connection is one bidirectional stream inside a session. Messages
+//! keep their boundaries and their order; a close is counted, so that "closed" means delivered.
+
+mod budget;
+pub(crate) mod table;
+mod wire;
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::authority::Authority;
+use crate::codec::{FRAGMENT_MAX, Frame, data_frame, refuse, reset};
+use crate::error::Error;
+use crate::event::{Cause, Connection, ConnectionChange, Event};
+use crate::group::Life;
+use crate::id::{Address, ConnectionId, GroupKey, Guid, KeyId, NodeId};
+use crate::io::{Expect, LinkId, Output, Payload, StreamId, Timer};
+use crate::link::Role;
+use crate::node::{ConnectionInfo, Node, Taken};
+pub(crate) use budget::{Ghost, PeerBudget};
+use table::{Action, Event as Step, State, step};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Direct {
+    pub(crate) group: GroupKey,
+    pub(crate) peer: Option<KeyId>,
+    node: NodeId,
+    state: State,
+    expect: Expect,
+    address: Address,
+    wire: Option<(LinkId, StreamId)>,
+    /// The link that the stream will be opened on.
+    link: Option<LinkId>,
+    /// The session stands: both sides have proved themselves.
+    proved: bool,
+    redialled: bool,
+    /// A send was refused for lack of room.
+    starved: bool,
+    /// Largest message that the peer accepts.
+    message_max: usize,
+    /// Messages accepted for sending, messages received, messages handed to the application.
+    sent: u64,
+    received: u64,
+    delivered: u64,
+    /// Bytes given to the driver and not yet sent.
+    queued: usize,
+    /// Charge of what the application has not taken.
+    unread: usize,
+    /// The message that is arriving: its type, its pieces, their length.
+    partial: Option<(Guid, Vec<Bytes>)>,
+    partial_len: usize,
+    /// The turn of the message that is arriving, while one is.
+    unfinished: Option<u64>,
+    refusal: u64,
+}
+
+impl Direct {
+    fn new(group: GroupKey, state: State, expect: Expect, address: Address) -> Direct {
+        Direct {
+            group,
+            peer: None,
+            node: NodeId::default(),
+            state,
+            expect,
+            address,
+            wire: None,
+            link: None,
+            proved: false,
+            redialled: false,
+            starved: false,
+            message_max: usize::MAX,
+            sent: 0,
+            received: 0,
+            delivered: 0,
+            queued: 0,
+            unread: 0,
+            partial: None,
+            partial_len: 0,
+            unfinished: None,
+            refusal: refuse::NOT_ALLOWED,
+        }
+    }
+
+    fn is_listed(&self) -> bool {
+        matches!(self.state, State::Open | State::RemoteClosed)
+    }
+}
+
+impl<A: Authority> Node<A> {
+    pub(crate) fn start_direct(
+        &mut self,
+        key: GroupKey,
+        expect: Expect,
+        address: Address,
+    ) -> Result<ConnectionId, Error> {
+        let group = self.group(key)?;
+        let (online, directs) = (group.life == Life::Online, group.directs);
+        if expect == Expect::Anyone {
+            return Err(Error::InvalidArgument("a direct connection needs to know its peer"));
+        }
+        if !address.is_dialable() {
+            return Err(Error::InvalidArgument("the address cannot be dialled"));
+        }
+        if !online {
+            return Err(Error::NotReady);
+        }
+        let here = |a: &Address| a.ip == address.ip && a.port == address.port;
+        if expect.admits(&self.own) && self.listening.iter().any(here) {
+            return Err(Error::ConnectSelf);
+        }
+        if directs >= self.limits.directs_per_group
+            || self.directs_with(key, expect) >= self.limits.directs_per_peer
+        {
+            return Err(Error::TooMany);
+        }
+        let id = self.fresh_connection();
+        self.directs.insert(id, Direct::new(key, State::Dialing, expect, address));
+        if let Some(group) = self.groups.get_mut(&key) {
+            group.directs += 1;
+        }
+        self.timer(Timer::Direct(id), self.limits.direct_open);
+        match self.link_for(key, expect, address) {
+            Some(link) => self.direct_link_up(id, link),
+            None => self.dial_for_direct(address, expect, id),
+        }
+        Ok(id)
+    }
+
+    fn directs_with(&self, key: GroupKey, expect: Expect) -> usize {
+        let same = |d: &&Direct| {
+            d.group == key && (d.expect == expect || d.peer.is_some_and(|p| expect.admits(&p)))
+        };
+        self.directs.values().filter(same).count()
+    }
+
+    /// A link to the peer, if the address is where it is, or one that its node announced.
+    fn link_for(&self, key: GroupKey, expect: Expect, address: Address) -> Option<LinkId> {
+        let group = self.groups.get(&key)?;
+        let at = |a: &Address| a.ip == address.ip && a.port == address.port;
+        let fits = |l: &&crate::link::Link| {
+            let node = (l.peer, l.instance.unwrap_or_default());
+            let announced = group.peers.get(&node).is_some_and(|p| p.announced.iter().any(at));
+            l.usable() && expect.admits(&l.peer) && (at(&l.remote) || announced)
+        };
+        self.links.iter().find(|(_, l)| fits(l)).map(|(id, _)| *id)
+    }
+
+    /// The link for a connection stands: its session is offered, or joined, and the stream follows at once.
+    pub(crate) fn direct_link_up(&mut self, id: ConnectionId, link: LinkId) {
+        let Some(peer) = self.links.get(&link).map(|l| l.peer) else { return };
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        direct.link = Some(link);
+        direct.peer = Some(peer);
+        let group = direct.group;
+        self.start_session(link, group, false);
+        let control = self.links.get(&link).and_then(|l| l.control(group));
+        match control.map(|(stream, c)| (stream, c.opener || c.is_up(), c.is_up())) {
+            Some((_, true, up)) => {
+                self.run(id, Step::SessionUp, Cause::Orderly);
+                if up {
+                    self.direct_proved(id, group);
+                }
+            }
+            Some((stream, false, _)) => {
+                // The peer is proving itself; our proof is the answer to it.
+                if let Some(control) = self.links.get_mut(&link).and_then(|l| l.control_mut(stream))
+                {
+                    control.waiting.push(id);
+                }
+            }
+            None => self.run(id, Step::SessionFailed, Cause::NotAuthenticated),
+        }
+    }
+
+    /// The session of a connection's link stands: its peer may answer now.
+    pub(crate) fn direct_proved(&mut self, id: ConnectionId, group: GroupKey) {
+        let Some(direct) = self.directs.get_mut(&id).filter(|d| d.group == group && !d.proved)
+        else {
+            return;
+        };
+        direct.proved = true;
+        let Some(link) = direct.wire.map(|w| w.0).and_then(|l| self.links.get(&l)) else { return };
+        let node = (link.peer, link.instance.unwrap_or_default());
+        if let Some(peer) = self.groups.get(&group).and_then(|g| g.peers.get(&node)) {
+            direct.node = peer.node;
+            direct.message_max = peer.message_max;
+        }
+        self.refill_direct(id);
+    }
+
+    /// The session that a connection relied on will not stand.
+    pub(crate) fn direct_unproved(&mut self, id: ConnectionId, group: GroupKey, cause: Cause) {
+        if self.directs.get(&id).is_some_and(|d| d.group == group && !d.proved) {
+            self.run(id, Step::SessionFailed, cause);
+        }
+    }
+
+    pub(crate) fn direct_link_lost(&mut self, id: ConnectionId, itself: bool) {
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        direct.wire = None;
+        match (itself, direct.proved) {
+            (true, _) => self.run(id, Step::SessionFailed, Cause::Itself),
+            (false, false) => self.run(id, Step::SessionLost, Cause::NotAuthenticated),
+            (false, true) => self.run(id, Step::SessionLost, Cause::Lost),
+        }
+    }
+
+    pub(crate) fn direct_reset(&mut self, id: ConnectionId, code: u64) {
+        let proved = self.directs.get(&id).is_some_and(|d| d.proved);
+        let cause = match code {
+            reset::NO_SESSION if !proved => Cause::NotAuthenticated,
+            reset::MEMBERSHIP => Cause::Expired,
+            _ => Cause::Aborted,
+        };
+        self.run(id, Step::Reset, cause);
+    }
+
+    pub(crate) fn end_direct(&mut self, key: GroupKey, id: ConnectionId) -> Result<(), Error> {
+        let direct =
+            self.directs.get(&id).filter(|d| d.group == key).ok_or(Error::ConnectionNotFound)?;
+        let (actions, _) = step(direct.state, Step::LocalClose);
+        if !actions.contains(&Action::Ok) {
+            return Err(Error::ConnectionNotFound);
+        }
+        self.run(id, Step::LocalClose, Cause::Cancelled);
+        if self.limits.direct_linger == 0 {
+            self.run(id, Step::DrainTimer, Cause::Unconfirmed);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn send_direct(
+        &mut self,
+        key: GroupKey,
+        id: ConnectionId,
+        kind: Guid,
+        mut bytes: Bytes,
+    ) -> Result<(), Error> {
+        let limits = (
+            self.limits.message,
+            self.limits.send_queue,
+            self.limits.fragment.clamp(1, FRAGMENT_MAX),
+        );
+        let direct = self
+            .directs
+            .get_mut(&id)
+            .filter(|d| d.group == key)
+            .ok_or(Error::ConnectionNotFound)?;
+        let (Some((link, stream)), (&[Action::Queue], _)) =
+            (direct.wire, step(direct.state, Step::Send))
+        else {
+            return Err(Error::ConnectionNotFound);
+        };
+        if bytes.len() > limits.0.min(direct.message_max) {
+            return Err(Error::InvalidArgument("the message is longer than both sides accept"));
+        }
+        if direct.queued > 0 && direct.queued + bytes.len() > limits.1 {
+            direct.starved = true;
+            return Err(Error::QueueFull);
+        }
+        direct.sent += 1;
+        loop {
+            let fragment = bytes.split_to(bytes.len().min(limits.2));
+            let more = !bytes.is_empty();
+            let (head, body) = data_frame(kind, more, Payload::One(fragment));
+            direct.queued += head.as_slice().len() + body.len();
+            self.out.push_back(Output::Write { link, stream, head, body });
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(crate) fn direct_sent(&mut self, id: ConnectionId, bytes: usize) {
+        let room = self.limits.send_queue / 2;
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        direct.queued = direct.queued.saturating_sub(bytes);
+        if direct.queued <= room
+            && direct.state == State::Open
+            && core::mem::take(&mut direct.starved)
+        {
+            let group = direct.group;
+            self.event(group, Event::Writable(id));
+        }
+    }
+
+    pub(crate) fn on_direct_timer(&mut self, id: ConnectionId) {
+        let Some(direct) = self.directs.get(&id) else { return };
+        match direct.state {
+            State::LocalClosing => self.run(id, Step::DrainTimer, Cause::Unconfirmed),
+            State::RemoteClosed => self.run(id, Step::Taken, Cause::Orderly),
+            State::OpenSent if !direct.proved => {
+                self.run(id, Step::OpenTimer, Cause::NotAuthenticated)
+            }
+            _ => self.run(id, Step::OpenTimer, Cause::Timeout),
+        }
+    }
+
+    /// The application has taken something out of its queues.
+    pub(crate) fn on_taken(&mut self, key: GroupKey, id: ConnectionId, what: Taken) {
+        match what {
+            Taken::Data { bytes } => self.data_taken(id, bytes),
+            Taken::Disconnected => {
+                if self
+                    .directs
+                    .get(&id)
+                    .is_some_and(|d| d.group == key && d.state == State::RemoteClosed)
+                {
+                    self.run(id, Step::Taken, Cause::Orderly);
+                }
+            }
+        }
+    }
+
+    /// A peer's DC_OPEN in a session that stands: accepted if an application wants it and the limits allow.
+    pub(crate) fn admit_direct(&mut self, key: GroupKey, link: LinkId, stream: StreamId) {
+        let Some(l) = self.links.get(&link) else { return };
+        let (peer, remote, node) = (l.peer, l.remote, (l.peer, l.instance.unwrap_or_default()));
+        let Some(group) = self.groups.get(&key) else { return };
+        let wanted = group.accept_direct && group.life == Life::Online;
+        let room = group.directs < self.limits.directs_per_group
+            && self.directs_with(key, Expect::Key(peer)) < self.limits.directs_per_peer;
+        let mut direct = Direct::new(key, State::Admitting, Expect::Key(peer), remote);
+        direct.peer = Some(peer);
+        direct.wire = Some((link, stream));
+        direct.link = Some(link);
+        direct.proved = true;
+        if let Some(entry) = group.peers.get(&node) {
+            direct.node = entry.node;
+            direct.message_max = entry.message_max;
+        }
+        direct.refusal = if wanted { refuse::LIMIT } else { refuse::NOT_ALLOWED };
+        let id = self.fresh_connection();
+        self.directs.insert(id, direct);
+        if let Some(group) = self.groups.get_mut(&key) {
+            group.directs += 1;
+        }
+        if let Some(s) = self.stream(link, stream) {
+            s.role = Role::Direct(id);
+        }
+        let verdict = if wanted && room { Step::Admitted } else { Step::Declined };
+        self.run(id, verdict, Cause::Orderly);
+    }
+
+    /// One event through the table: its actions, then what the new state needs.
+    pub(crate) fn run(&mut self, id: ConnectionId, event: Step, cause: Cause) {
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        let was = direct.state;
+        let (actions, next) = step(was, event);
+        direct.state = next;
+        for action in actions {
+            self.act(id, *action, cause);
+        }
+        if event == Step::SessionLost {
+            // The stream of a session that ended is worth nothing, though its link may stand.
+            self.reset_direct(id, reset::NO_SESSION);
+        }
+        if next == was {
+            return;
+        }
+        match next {
+            State::Open => {
+                self.timers.cancel(Timer::Direct(id));
+                self.refill_direct(id);
+            }
+            State::LocalClosing => self.timer(Timer::Direct(id), self.limits.direct_linger),
+            State::RemoteClosed => {
+                self.timer(Timer::Direct(id), self.limits.direct_listed);
+                self.detach(id);
+            }
+            State::Closed => self.remove_direct(id),
+            State::Dialing | State::OpenSent | State::Admitting => {}
+        }
+    }
+
+    fn act(&mut self, id: ConnectionId, action: Action, cause: Cause) {
+        let Some(direct) = self.directs.get(&id) else { return };
+        let (refusal, sent, delivered) = (direct.refusal, direct.sent, direct.delivered);
+        match action {
+            Action::SendOpen => self.send_open(id),
+            Action::SendAccept => self.reply(id, &Frame::DcAccept),
+            Action::SendRefuse => {
+                self.reply(id, &Frame::DcRefuse { reason: refusal });
+                self.finish_direct(id);
+            }
+            Action::SendClose => self.reply(id, &Frame::DcClose { count: sent }),
+            Action::SendAck => self.reply(id, &Frame::DcCloseAck { count: delivered }),
+            Action::Fin => self.finish_direct(id),
+            Action::Reset => self.reset_direct(id, reset_code(cause)),
+            Action::Forget => {
+                if let Some((link, stream)) = direct.wire {
+                    self.push(Output::Forget { link, stream });
+                }
+            }
+            Action::Redial => self.redial(id, cause),
+            Action::Connected => self.tell(id, ConnectionChange::Connected, Cause::Orderly),
+            Action::Failed => self.tell(id, ConnectionChange::Failed, cause),
+            Action::Disconnected => self.tell(id, ConnectionChange::Disconnected, cause),
+            Action::Penalty => {
+                if let Some(link) = direct.link {
+                    self.violation(link);
+                }
+            }
+            Action::Deliver => self.deliver(id),
+            Action::Discard => self.discard(id),
+            // The caller does these, or answers with them.
+            Action::Queue | Action::Ok | Action::NotFound => {}
+        }
+    }
+
+    fn tell(&mut self, id: ConnectionId, change: ConnectionChange, cause: Cause) {
+        let Some(direct) = self.directs.get(&id) else { return };
+        let connection = Connection { id, change, peer: direct.peer, node: direct.node, cause };
+        let group = direct.group;
+        self.event(group, Event::Direct(connection));
+    }
+
+    fn send_open(&mut self, id: ConnectionId) {
+        let Some(direct) = self.directs.get(&id) else { return };
+        let group = direct.group;
+        let Some(link) = direct.link else { return };
+        let Some(tag) =
+            self.links.get(&link).and_then(|l| l.control(group)).map(|(_, c)| c.tag_out)
+        else {
+            return;
+        };
+        let Some(stream) = self.open_stream(link, Role::Direct(id), 0) else { return };
+        if let Some(direct) = self.directs.get_mut(&id) {
+            direct.wire = Some((link, stream));
+        }
+        self.reply(id, &Frame::DcOpen { tag });
+    }
+
+    fn reply(&mut self, id: ConnectionId, frame: &Frame) {
+        let (head, body) = frame.encode();
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        direct.queued += head.as_slice().len() + body.len();
+        if let Some((link, stream)) = direct.wire {
+            self.push(Output::Write { link, stream, head, body });
+        }
+    }
+
+    fn redial(&mut self, id: ConnectionId, cause: Cause) {
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        if core::mem::replace(&mut direct.redialled, true) {
+            return self.run(id, Step::SessionFailed, cause);
+        }
+        direct.link = None;
+        let (address, expect) = (direct.address, direct.expect);
+        self.dial_for_direct(address, expect, id);
+    }
+
+    fn finish_direct(&mut self, id: ConnectionId) {
+        if let Some((link, stream)) = self.directs.get(&id).and_then(|d| d.wire) {
+            self.finish(link, stream);
+        }
+    }
+
+    fn reset_direct(&mut self, id: ConnectionId, code: u64) {
+        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(|d| d.wire.take()) {
+            self.abort(link, stream, code);
+        }
+    }
+
+    /// The stream no longer belongs to the connection; it ends by itself.
+    fn detach(&mut self, id: ConnectionId) {
+        self.forget_partial(id);
+        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(|d| d.wire.take()) {
+            self.spend(link, stream);
+        }
+    }
+
+    fn remove_direct(&mut self, id: ConnectionId) {
+        self.timers.cancel(Timer::Direct(id));
+        self.cancel_direct_dial(id);
+        self.detach(id);
+        let Some(direct) = self.directs.remove(&id) else { return };
+        if let (Some(peer), true) = (direct.peer, direct.unread > 0) {
+            self.ghosts.insert(id, Ghost { group: direct.group, peer, unread: direct.unread });
+        }
+        if let Some(group) = self.groups.get_mut(&direct.group) {
+            group.directs -= 1;
+        }
+        if let Some(link) = direct.link {
+            self.retire(link);
+            self.release_link(link);
+        }
+        self.closing_progress(direct.group);
+    }
+
+    pub(crate) fn listed_directs(&self, key: GroupKey) -> Vec<ConnectionInfo> {
+        let listed = self.directs.iter().filter(|(_, d)| d.group == key && d.is_listed());
+        let info = |(id, d): (&ConnectionId, &Direct)| {
+            Some(ConnectionInfo { id: *id, peer: d.peer?, node: d.node, address: d.address })
+        };
+        listed.filter_map(info).collect()
+    }
+}
+
+fn reset_code(cause: Cause) -> u64 {
+    match cause {
+        Cause::Protocol => reset::VIOLATION,
+        Cause::Unconfirmed => reset::EXPIRED,
+        Cause::Expired => reset::MEMBERSHIP,
+        Cause::NotAuthenticated | Cause::Verdict(_) => reset::NO_SESSION,
+        _ => reset::CANCELLED,
+    }
+}

@@ -1,0 +1,549 @@
+//! One group of a node: offline, connecting, online, closing; who is in it, and what is stored of it.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::authority::{Authority, Member};
+use crate::code::Code;
+use crate::codec::Hello;
+use crate::direct::table::Event as Step;
+use crate::event::{Cause, Event, MemberChange, Status};
+use crate::id::{Address, GroupKey, InstanceId, KeyId, NodeId};
+use crate::io::{GroupSnapshot, LinkId, Output, StoreChange, StreamId, Ticket, Timer};
+use crate::limits::{Limits, SECOND};
+use crate::neighbour::Neighbour;
+use crate::node::{Connecting, MemberInfo, Node, Pending};
+use crate::search::Search;
+use crate::time::FileTime;
+
+/// Memberships are checked with this tolerance, in seconds: clocks differ.
+const SKEW: u64 = 600;
+/// A membership's end is looked at again at least this often, since wall clocks jump.
+const EXPIRY_CHECK: u64 = 3_600 * SECOND;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Life {
+    Offline,
+    Connecting,
+    Online,
+    Closing,
+}
+
+impl Life {
+    /// Whether peers may have sessions in it.
+    pub(crate) fn admits_sessions(self) -> bool {
+        matches!(self, Life::Connecting | Life::Online)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) key: KeyId,
+    pub(crate) own: Arc<Member>,
+    pub(crate) node: NodeId,
+    pub(crate) life: Life,
+    pub(crate) synchronised: bool,
+    /// The first welcome is being stored.
+    pub(crate) syncing: bool,
+    pub(crate) accept_direct: bool,
+    pub(crate) status: Status,
+    pub(crate) peers: BTreeMap<PeerKey, Peer>,
+    pub(crate) members: BTreeMap<KeyId, Known>,
+    pub(crate) book: BTreeMap<KeyId, Vec<Address>>,
+    pub(crate) search: Search,
+    pub(crate) directs: usize,
+}
+
+/// A node in session: its identity and its run.
+pub(crate) type PeerKey = (KeyId, InstanceId);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) node: NodeId,
+    pub(crate) message_max: usize,
+    /// The control streams that carry the session, on one link or, for a while, on two.
+    pub(crate) carriers: Vec<(LinkId, StreamId)>,
+    /// What the node announced as its own.
+    pub(crate) announced: Vec<Address>,
+    pub(crate) neighbour: Neighbour,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) member: Arc<Member>,
+    pub(crate) stored: bool,
+    /// The application was told that the member is here.
+    shown: bool,
+}
+
+impl Group {
+    pub(crate) fn new(
+        key: KeyId,
+        own: Arc<Member>,
+        node: NodeId,
+        snapshot: GroupSnapshot,
+        limits: &Limits,
+    ) -> Group {
+        let others = snapshot.members.into_iter().filter(|m| m.key != own.key).take(limits.members);
+        let known =
+            |member: Arc<Member>| (member.key, Known { member, stored: true, shown: false });
+        Group {
+            key,
+            node,
+            life: Life::Offline,
+            synchronised: snapshot.synchronised,
+            syncing: false,
+            accept_direct: false,
+            status: Status::default(),
+            peers: BTreeMap::new(),
+            members: others.map(known).collect(),
+            book: snapshot
+                .addresses
+                .into_iter()
+                .filter(|(key, _)| *key != own.key)
+                .take(limits.members)
+                .collect(),
+            search: Search::default(),
+            directs: 0,
+            own,
+        }
+    }
+
+    fn is_present(&self, key: &KeyId) -> bool {
+        self.peers.keys().any(|(peer, _)| peer == key)
+    }
+}
+
+impl<A: Authority> Node<A> {
+    pub(crate) fn start_connect(&mut self, key: GroupKey, addresses: &[Address]) -> Connecting {
+        let given_are_neighbours = self.all_neighbours(key, addresses);
+        let Some(group) = self.groups.get_mut(&key) else { return Connecting::Started };
+        if group.life == Life::Online && given_are_neighbours {
+            return Connecting::AlreadyConnected;
+        }
+        group.search.add_given(addresses);
+        if group.life == Life::Offline {
+            group.life = Life::Connecting;
+            group.search.restart();
+            self.timer(Timer::Connect(key), self.limits.connect);
+            if !self.listen_on {
+                self.listen_on = true;
+                self.push(Output::Listen { on: true });
+            }
+        }
+        if !self.listening.is_empty() {
+            self.group_may_start(key);
+        }
+        Connecting::Started
+    }
+
+    pub(crate) fn on_listening(&mut self, addresses: Arc<[Address]>) {
+        if !self.listen_on {
+            return;
+        }
+        self.listening = addresses;
+        let groups: Vec<GroupKey> = self.groups.keys().copied().collect();
+        for key in groups {
+            match self.groups.get(&key).map(|g| g.life) {
+                Some(Life::Connecting) if self.listening.is_empty() => {
+                    self.connect_failed(key, Code::PEER_E_UNABLE_TO_LISTEN);
+                }
+                Some(Life::Connecting) => self.group_may_start(key),
+                Some(Life::Online) => {
+                    self.store_listening(key);
+                    self.announce_addresses(key);
+                    self.update_status(key);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The socket is open: a group that has synchronised before is online by that; any other has to meet a member.
+    fn group_may_start(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get(&key) else { return };
+        if group.life == Life::Connecting && group.synchronised {
+            self.go_online(key);
+        }
+        self.search_all(key);
+    }
+
+    fn go_online(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        group.life = Life::Online;
+        let end = group.own.not_after;
+        self.timers.cancel(Timer::Connect(key));
+        self.store_listening(key);
+        self.update_status(key);
+        self.watch_expiry(key, end);
+        self.plan_maintenance(key);
+    }
+
+    pub(crate) fn update_status(&mut self, key: GroupKey) {
+        let listening = !self.listening.is_empty();
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let online = group.life == Life::Online;
+        let connected = group.peers.values().any(|p| p.neighbour.id().is_some());
+        let status = Status { listening: online && listening, connected: online && connected };
+        if core::mem::replace(&mut group.status, status) != status {
+            self.event(key, Event::Status(status));
+        }
+    }
+
+    fn store_listening(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get(&key) else { return };
+        let online = group.life == Life::Online;
+        let addresses = if online { self.announced() } else { Vec::new() };
+        let change = StoreChange::Listening { group: group.key, addresses };
+        self.store(key, Pending::Nothing, change);
+    }
+
+    /// Our own addresses, as many as a peer keeps.
+    pub(crate) fn announced(&self) -> Vec<Address> {
+        self.listening
+            .iter()
+            .take(self.limits.addresses_per_peer.min(crate::codec::ADDRESSES_MAX))
+            .copied()
+            .collect()
+    }
+
+    pub(crate) fn on_connect_timer(&mut self, key: GroupKey) {
+        if self.groups.get(&key).is_some_and(|g| g.life == Life::Connecting) {
+            let reason =
+                self.groups.get(&key).map_or(Code::PEER_E_NO_MEMBERS_FOUND, |g| g.search.reason());
+            self.connect_failed(key, reason);
+        }
+    }
+
+    /// The attempt is over; the group is as it was before it.
+    pub(crate) fn connect_failed(&mut self, key: GroupKey, reason: Code) {
+        self.go_offline(key);
+        self.event(key, Event::ConnectionFailed { reason });
+    }
+
+    /// Drops all sessions of a group that stays open.
+    fn go_offline(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        group.life = Life::Offline;
+        group.syncing = false;
+        group.search.restart();
+        self.forget_group_timers(key);
+        self.cancel_dials(key);
+        self.end_sessions(key);
+        self.update_status(key);
+        self.maybe_stop_listening();
+    }
+
+    fn forget_group_timers(&mut self, key: GroupKey) {
+        for timer in [
+            Timer::Connect(key),
+            Timer::Search(key),
+            Timer::Maintain(key),
+            Timer::Expiry(key),
+            Timer::Closing(key),
+        ] {
+            self.timers.cancel(timer);
+        }
+    }
+
+    fn maybe_stop_listening(&mut self) {
+        if self.listen_on && self.groups.values().all(|g| g.life == Life::Offline) {
+            self.listen_on = false;
+            self.listening = Arc::from([]);
+            self.push(Output::Listen { on: false });
+        }
+    }
+
+    /// Ends the control streams of a group, and the links that nothing else needs.
+    fn end_sessions(&mut self, key: GroupKey) {
+        let ours = |(id, l): (&LinkId, &crate::link::Link)| l.controls.get(&key).map(|s| (*id, *s));
+        let controls: Vec<(LinkId, StreamId)> = self.links.iter().filter_map(ours).collect();
+        for (link, stream) in controls {
+            if let Some(control) = self.take_control(link, stream) {
+                self.finish(link, stream);
+                self.control_ended(link, stream, control, Cause::Left);
+                self.release_link(link);
+            }
+        }
+    }
+
+    pub(crate) fn start_closing(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let was_online = group.life == Life::Online;
+        group.life = Life::Closing;
+        self.forget_group_timers(key);
+        self.cancel_dials(key);
+        let directs: Vec<_> =
+            self.directs.iter().filter(|(_, d)| d.group == key).map(|(id, _)| *id).collect();
+        for id in directs {
+            self.run(id, Step::GroupClose, Cause::Cancelled);
+        }
+        if was_online {
+            self.store_listening(key);
+        }
+        self.leave_neighbours(key);
+        self.update_status(key);
+        self.timer(Timer::Closing(key), self.limits.closing);
+        self.closing_progress(key);
+    }
+
+    /// A direct connection of the group is gone, or a session: perhaps there is nothing left to wait for.
+    pub(crate) fn closing_progress(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get(&key).filter(|g| g.life == Life::Closing) else { return };
+        if group.directs > 0 {
+            return;
+        }
+        // Our side of each session ends first; the peer's answer tells that what we sent has arrived.
+        let open: Vec<(LinkId, StreamId)> =
+            group.peers.values().flat_map(|p| p.carriers.iter().copied()).collect();
+        if open.is_empty() {
+            return self.finish_closing(key);
+        }
+        for (link, stream) in open {
+            self.finish(link, stream);
+        }
+    }
+
+    pub(crate) fn finish_closing(&mut self, key: GroupKey) {
+        let directs: Vec<_> =
+            self.directs.iter().filter(|(_, d)| d.group == key).map(|(id, _)| *id).collect();
+        for id in directs {
+            self.run(id, Step::DrainTimer, Cause::Unconfirmed);
+        }
+        self.end_sessions(key);
+        if self.groups.remove(&key).is_some() {
+            self.forget_group_timers(key);
+            self.event(key, Event::Closed);
+        }
+        self.ghosts.retain(|_, ghost| ghost.group != key);
+        self.maybe_stop_listening();
+    }
+
+    /// A session with a node stands.
+    pub(crate) fn peer_up(
+        &mut self,
+        key: GroupKey,
+        peer: PeerKey,
+        carrier: (LinkId, StreamId),
+        member: Arc<Member>,
+        hello: &Hello,
+    ) {
+        let remote = self.links.get(&carrier.0).filter(|l| l.dialled).map(|l| l.remote);
+        let end = member.not_after;
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let fresh = || Peer {
+            node: hello.node,
+            message_max: usize::try_from(hello.message_max).unwrap_or(usize::MAX),
+            carriers: Vec::new(),
+            announced: Vec::new(),
+            neighbour: Neighbour::None,
+        };
+        group.peers.entry(peer).or_insert_with(fresh).carriers.push(carrier);
+        if let Some(remote) = remote {
+            self.learn_addresses(key, peer.0, &[remote]);
+        }
+        self.meet(key, member);
+        self.watch_expiry(key, end);
+        let own = self.announced();
+        if !own.is_empty() {
+            self.write(carrier.0, carrier.1, &crate::codec::Frame::AddrUpdate(own));
+        }
+    }
+
+    /// A member was seen with a chain that holds.
+    fn meet(&mut self, key: GroupKey, member: Arc<Member>) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let peer = member.key;
+        if peer == group.own.key {
+            return;
+        }
+        let room = group.members.len() < self.limits.members;
+        let group_id = group.key;
+        let changed = match group.members.get_mut(&peer) {
+            Some(known) if known.member.chain == member.chain => false,
+            Some(known) => {
+                known.member = Arc::new(standing(&known.member, &member));
+                true
+            }
+            None if room => {
+                group.members.insert(peer, Known { member, stored: false, shown: false });
+                true
+            }
+            None => return,
+        };
+        if changed && let Some(known) = group.members.get(&peer) {
+            let change = StoreChange::Member { group: group_id, member: known.member.clone() };
+            self.store(key, Pending::Member(peer), change);
+        }
+        self.show_presence(key, peer);
+    }
+
+    /// Tells the application that a member came or went, once it was told who that is.
+    pub(crate) fn show_presence(&mut self, key: GroupKey, peer: KeyId) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let here = group.is_present(&peer);
+        let Some(known) = group.members.get_mut(&peer).filter(|k| k.stored && k.shown != here)
+        else {
+            return;
+        };
+        known.shown = here;
+        let change = if here { MemberChange::Connected } else { MemberChange::Disconnected };
+        let member = known.member.clone();
+        self.event(key, Event::Member { change, member });
+    }
+
+    pub(crate) fn on_stored(&mut self, ticket: Ticket, result: Result<(), Code>) {
+        let Some((key, pending)) = self.tickets.remove(&ticket) else { return };
+        if !self.groups.contains_key(&key) {
+            return;
+        }
+        match (pending, result) {
+            (Pending::Synchronised, Ok(())) => self.synchronised_now(key),
+            (Pending::Synchronised, Err(code)) => {
+                if self.groups.get(&key).is_some_and(|g| g.life == Life::Connecting) {
+                    self.connect_failed(key, code);
+                }
+            }
+            (Pending::Member(peer), Ok(())) => {
+                let known = self.groups.get_mut(&key).and_then(|g| g.members.get_mut(&peer));
+                let Some(known) = known else { return };
+                let change =
+                    if known.stored { MemberChange::Updated } else { MemberChange::Joined };
+                known.stored = true;
+                let member = known.member.clone();
+                self.event(key, Event::Member { change, member });
+                self.show_presence(key, peer);
+            }
+            (Pending::Nothing, Ok(())) => {}
+            (_, Err(code)) => self.event(key, Event::StoreFailed { code }),
+        }
+    }
+
+    fn synchronised_now(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        group.synchronised = true;
+        group.syncing = false;
+        if group.life == Life::Connecting {
+            self.go_online(key);
+        }
+    }
+
+    /// The first welcome has come: from now on this node knows what the group knows.
+    pub(crate) fn welcomed(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let id = group.key;
+        if !group.synchronised && !core::mem::replace(&mut group.syncing, true) {
+            self.store(key, Pending::Synchronised, StoreChange::Synchronised { group: id });
+        }
+    }
+
+    /// Sets the timer for the next end of a membership.
+    fn watch_expiry(&mut self, key: GroupKey, end: FileTime) {
+        let left = end.plus_seconds(SKEW).0.saturating_sub(self.now.wall.0) / 10 + 1;
+        let at = self.now.tick + left.min(EXPIRY_CHECK);
+        if !self.timers.is_set(Timer::Expiry(key))
+            || self.timers.at(Timer::Expiry(key)).is_some_and(|t| at < t)
+        {
+            self.timers.set(Timer::Expiry(key), at);
+        }
+    }
+
+    pub(crate) fn on_expiry_timer(&mut self, key: GroupKey) {
+        let wall = self.now.wall;
+        let over = |end: FileTime| end.plus_seconds(SKEW) < wall;
+        let Some(group) = self.groups.get(&key).filter(|g| g.life.admits_sessions()) else {
+            return;
+        };
+        let own_end = group.own.not_after;
+        let ended = |peer: &&PeerKey| {
+            over(own_end) || group.members.get(&peer.0).is_some_and(|k| over(k.member.not_after))
+        };
+        let ended: Vec<PeerKey> = group.peers.keys().filter(ended).copied().collect();
+        let next =
+            group.peers.keys().filter_map(|p| group.members.get(&p.0)).map(|k| k.member.not_after);
+        let next = next.filter(|end| !over(*end)).min().unwrap_or(own_end).min(own_end);
+        for peer in ended {
+            self.peer_expired(key, peer);
+        }
+        if over(own_end) {
+            self.go_offline(key);
+            self.event(key, Event::ConnectionFailed { reason: Code::PEER_E_NOT_AUTHORIZED });
+        } else {
+            self.watch_expiry(key, next);
+        }
+    }
+
+    pub(crate) fn listed_members(&self, group: &Group) -> Vec<MemberInfo> {
+        let online = group.life == Life::Online;
+        let own = MemberInfo {
+            member: group.own.clone(),
+            present: online,
+            node: if online { group.node } else { NodeId::default() },
+            addresses: if online { self.announced() } else { Vec::new() },
+        };
+        let mut all = alloc::vec![own];
+        for known in group.members.values() {
+            let key = known.member.key;
+            let book = group.book.get(&key).cloned().unwrap_or_default();
+            let nodes = group.peers.range((key, InstanceId(0))..=(key, InstanceId(u64::MAX)));
+            let before = all.len();
+            for (_, peer) in nodes {
+                let addresses =
+                    if peer.announced.is_empty() { book.clone() } else { peer.announced.clone() };
+                all.push(MemberInfo {
+                    member: known.member.clone(),
+                    present: true,
+                    node: peer.node,
+                    addresses,
+                });
+            }
+            if all.len() == before {
+                let node = NodeId::default();
+                all.push(MemberInfo {
+                    member: known.member.clone(),
+                    present: false,
+                    node,
+                    addresses: book,
+                });
+            }
+        }
+        all
+    }
+
+    /// Keeps where a peer was reachable, best first.
+    pub(crate) fn learn_addresses(&mut self, key: GroupKey, peer: KeyId, addresses: &[Address]) {
+        let (max, own) = (self.limits.addresses_per_peer, self.own);
+        let members = self.limits.members;
+        let Some(group) =
+            self.groups.get_mut(&key).filter(|g| peer != own && g.book.len() < members)
+        else {
+            return;
+        };
+        let kept = group.book.entry(peer).or_default();
+        let before = kept.clone();
+        let mut merged: Vec<Address> =
+            addresses.iter().filter(|a| a.is_dialable()).copied().collect();
+        merged.extend(before.iter().filter(|a| !addresses.contains(a)));
+        merged.truncate(max);
+        if merged != before {
+            *kept = merged.clone();
+            let change = StoreChange::Addresses { group: group.key, peer, addresses: merged };
+            self.store(key, Pending::Nothing, change);
+        }
+    }
+}
+
+/// What two valid chains of one key give together: the smaller depth, all roles, the name of the shallower one. Issuing
+/// a further certificate never takes anything away.
+fn standing(old: &Member, new: &Member) -> Member {
+    let shallow = if new.depth <= old.depth { new } else { old };
+    Member {
+        roles: old.roles.with(new.roles),
+        not_after: old.not_after.max(new.not_after),
+        not_before: old.not_before.min(new.not_before),
+        chain: Bytes::clone(&new.chain),
+        ..shallow.clone()
+    }
+}

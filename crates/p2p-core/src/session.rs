@@ -1,0 +1,595 @@
+//! Sessions: two nodes prove to each other, on one link, that they belong to one group.
+//!
+//! Whoever opens the control stream proves first: HELLO and MEMBER_PROOF. The other side checks and answers SESSION_OK
+//! with its own hello and chain, or the one refusal, which is the same frame at the same moment for every reason and for
+//! a group that is not here at all.
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::authority::{Authority, Refusal};
+use crate::codec::{Frame, Hello, MINOR, REFUSED, VERSION, close, reset};
+use crate::direct::table::Event as Step;
+use crate::event::{Cause, Event};
+use crate::group::Life;
+use crate::id::{ConnectionId, GroupKey, InstanceId, KeyId};
+use crate::io::{LinkId, Output, StreamId, Timer};
+use crate::link::Role;
+use crate::node::Node;
+use crate::time::Tick;
+
+/// Control frames go before everything else.
+const PRIORITY: i8 = 100;
+
+/// The control stream of one group on one link.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    /// `None`: the peer named a group that is not here. It is treated like any other until it is refused.
+    pub(crate) group: Option<GroupKey>,
+    pub(crate) opener: bool,
+    pub(crate) phase: Phase,
+    /// The tag that the peer's streams of this group carry, and ours.
+    pub(crate) tag_in: [u8; 16],
+    pub(crate) tag_out: [u8; 16],
+    pub(crate) hello: Option<Hello>,
+    /// We want to be neighbours once the session stands.
+    pub(crate) wants_neighbour: bool,
+    /// Direct connections that wait for a session which the peer has begun.
+    pub(crate) waiting: Vec<ConnectionId>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// Our hello and proof are out.
+    Offered,
+    /// The peer's hello is here, its proof is not.
+    AwaitProof { may_read: bool },
+    /// The proof is here; its check waits for its turn.
+    Checking { chain: Bytes, arrived: Tick },
+    /// Turned down; the refusal waits for its moment.
+    Refusing,
+    /// The session stands.
+    Up,
+}
+
+impl Control {
+    pub(crate) fn is_up(&self) -> bool {
+        self.phase == Phase::Up
+    }
+
+    pub(crate) fn may_read(&self) -> bool {
+        matches!(self.phase, Phase::Offered | Phase::Up | Phase::AwaitProof { may_read: true })
+    }
+
+    fn instance(&self) -> InstanceId {
+        self.hello.as_ref().map(|h| h.instance).unwrap_or_default()
+    }
+}
+
+impl<A: Authority> Node<A> {
+    /// Offers a session of `group` on `link`, or uses the one that is there or coming.
+    pub(crate) fn start_session(&mut self, id: LinkId, group: GroupKey, neighbour: bool) {
+        let Some(link) = self.links.get_mut(&id).filter(|l| !l.closing) else { return };
+        if let Some(stream) = link.controls.get(&group).copied() {
+            let Some(control) = link.control_mut(stream) else { return };
+            control.wants_neighbour |= neighbour;
+            if control.is_up() && neighbour {
+                let peer = (link.peer, link.instance.unwrap_or_default());
+                self.ask_neighbour(group, peer);
+            }
+            return;
+        }
+        let Some(key) = self.groups.get(&group).map(|g| g.key) else { return };
+        let Some(chain) = self.authority.own_chain(&key) else { return };
+        let session = self.authority.session(&link.binding, &key);
+        let dialled = link.dialled;
+        let control = Control {
+            group: Some(group),
+            opener: true,
+            phase: Phase::Offered,
+            tag_in: self.authority.tag(&session, !dialled),
+            tag_out: self.authority.tag(&session, dialled),
+            hello: None,
+            wants_neighbour: neighbour,
+            waiting: Vec::new(),
+        };
+        let hello = self.hello(group, control.tag_out);
+        let Some(stream) = self.open_stream(id, Role::Control(control), PRIORITY) else { return };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.controls.insert(group, stream);
+        }
+        self.write(id, stream, &Frame::Hello(hello));
+        self.write(id, stream, &Frame::MemberProof(chain));
+        self.refill(id, stream);
+        self.timer(Timer::Proof(id, stream), self.limits.proof);
+    }
+
+    fn hello(&self, group: GroupKey, tag: [u8; 16]) -> Hello {
+        Hello {
+            minor: MINOR,
+            tag,
+            instance: self.instance,
+            previous: self.previous,
+            node: self.groups.get(&group).map(|g| g.node).unwrap_or_default(),
+            message_max: self.limits.message as u64,
+        }
+    }
+
+    pub(crate) fn on_hello(&mut self, id: LinkId, stream: StreamId, hello: Hello) {
+        if self.is_itself(id, hello.instance) {
+            return self.close_link(id, close::ITSELF);
+        }
+        self.replace_previous(id, hello.previous);
+        if hello.minor.0 > MINOR.1 || hello.minor.1 < MINOR.0 {
+            self.write(id, stream, &Frame::NoSession { reason: VERSION });
+            self.finish(id, stream);
+            return self.spend(id, stream);
+        }
+        let found = self.group_of_tag(id, &hello.tag);
+        if let Some((group, _)) = found
+            && !self.yields_to(id, group, stream)
+        {
+            return self.abort(id, stream, reset::DUPLICATE);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let room = link.controls.len() < self.limits.sessions_per_link;
+        let (group, tag_out) =
+            found.filter(|_| room).map_or((None, [0; 16]), |(group, tag)| (Some(group), tag));
+        let control = Control {
+            group,
+            opener: false,
+            phase: Phase::AwaitProof { may_read: false },
+            tag_in: hello.tag,
+            tag_out,
+            hello: Some(hello),
+            wants_neighbour: false,
+            waiting: Vec::new(),
+        };
+        if let Some(group) = group {
+            link.controls.insert(group, stream);
+        }
+        if let Some(s) = link.streams.get_mut(&stream) {
+            s.role = Role::Control(control);
+        }
+        self.timer(Timer::Proof(id, stream), self.limits.proof);
+        self.admit_proofs(id);
+    }
+
+    /// The group whose tag the peer shows, and the tag that our own streams carry in it.
+    fn group_of_tag(&self, id: LinkId, tag: &[u8; 16]) -> Option<(GroupKey, [u8; 16])> {
+        let link = self.links.get(&id)?;
+        self.groups.iter().filter(|(_, g)| g.life.admits_sessions()).find_map(|(group, g)| {
+            let session = self.authority.session(&link.binding, &g.key);
+            let theirs = self.authority.tag(&session, !link.dialled);
+            (theirs == *tag).then(|| (*group, self.authority.tag(&session, link.dialled)))
+        })
+    }
+
+    /// Whether the peer's new stream for `group` may take the place of one that is there. If both sides opened one, that
+    /// of the QUIC dialler survives.
+    fn yields_to(&mut self, id: LinkId, group: GroupKey, newcomer: StreamId) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let Some(stream) = link.controls.get(&group).copied() else { return true };
+        let ours = link.control_mut(stream).is_some_and(|c| c.opener && !c.is_up());
+        if !ours || link.dialled {
+            return false;
+        }
+        let Some(mut control) = self.take_control(id, stream) else { return true };
+        self.abort(id, stream, reset::DUPLICATE);
+        // What waited for our stream now waits for theirs.
+        let waiting = core::mem::take(&mut control.waiting);
+        let wants = control.wants_neighbour;
+        self.adopt_waiting(id, newcomer, waiting, wants);
+        true
+    }
+
+    /// The newcomer's control is made right after this; until then its stream is Fresh, so the wishes are put on hold.
+    fn adopt_waiting(
+        &mut self,
+        id: LinkId,
+        newcomer: StreamId,
+        waiting: Vec<ConnectionId>,
+        wants: bool,
+    ) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.inherited = Some((newcomer, waiting, wants));
+        }
+    }
+
+    /// Lets the next proofs in: only so many at a time are read on a link.
+    fn admit_proofs(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if let Some((stream, waiting, wants)) = link.inherited.take()
+            && let Some(control) = link.control_mut(stream)
+        {
+            control.waiting = waiting;
+            control.wants_neighbour = wants;
+        }
+        let mut free = self.limits.proofs_per_link;
+        let mut next = Vec::new();
+        for (stream, s) in &mut link.streams {
+            if let Role::Control(control) = &mut s.role {
+                match &mut control.phase {
+                    Phase::AwaitProof { may_read: true } | Phase::Checking { .. } => {
+                        free = free.saturating_sub(1)
+                    }
+                    Phase::AwaitProof { .. } => next.push(*stream),
+                    _ => {}
+                }
+            }
+        }
+        for stream in next.into_iter().take(free) {
+            if let Some(control) = self.links.get_mut(&id).and_then(|l| l.control_mut(stream)) {
+                control.phase = Phase::AwaitProof { may_read: true };
+            }
+            self.refill(id, stream);
+        }
+    }
+
+    pub(crate) fn on_control_frame(&mut self, id: LinkId, stream: StreamId, frame: Frame) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let peer = link.peer;
+        let Some(control) = link.control_mut(stream) else { return };
+        match (&control.phase, frame) {
+            (Phase::AwaitProof { .. }, Frame::MemberProof(chain)) => {
+                self.on_proof(id, stream, chain)
+            }
+            (Phase::Offered, Frame::SessionOk(hello, chain)) => {
+                self.on_session_ok(id, stream, hello, &chain)
+            }
+            (Phase::Offered, Frame::NoSession { .. }) => {
+                let Some(control) = self.take_control(id, stream) else { return };
+                self.finish(id, stream);
+                self.control_ended(id, stream, control, Cause::NotAuthenticated);
+            }
+            (Phase::Up, frame) => {
+                let (Some(group), instance) = (control.group, control.instance()) else { return };
+                if !self.on_group_frame(group, (peer, instance), id, stream, frame) {
+                    self.control_violation(id, stream);
+                }
+            }
+            _ => self.control_violation(id, stream),
+        }
+    }
+
+    fn control_violation(&mut self, id: LinkId, stream: StreamId) {
+        let control = self.take_control(id, stream);
+        self.abort(id, stream, reset::VIOLATION);
+        if let Some(control) = control {
+            self.control_ended(id, stream, control, Cause::Protocol);
+        }
+        self.violation(id);
+    }
+
+    fn on_session_ok(&mut self, id: LinkId, stream: StreamId, hello: Hello, chain: &Bytes) {
+        if self.is_itself(id, hello.instance) {
+            return self.close_link(id, close::ITSELF);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (peer, remote) = (link.peer, link.remote);
+        let Some(control) = link.control_mut(stream) else { return };
+        let Some(group) = control.group else { return };
+        if hello.tag != control.tag_in || hello.minor.0 > MINOR.1 || hello.minor.1 < MINOR.0 {
+            return self.control_violation(id, stream);
+        }
+        self.replace_previous(id, hello.previous);
+        match self.check(group, &peer, chain) {
+            Ok(member) => {
+                if let Some(control) = self.links.get_mut(&id).and_then(|l| l.control_mut(stream)) {
+                    control.hello = Some(hello);
+                }
+                self.session_up(id, stream, group, member);
+            }
+            Err(refusal) => {
+                self.event(group, Event::Refused { peer, remote, refusal });
+                let control = self.take_control(id, stream);
+                self.abort(id, stream, reset::PROOF);
+                if let Some(control) = control {
+                    self.control_ended(id, stream, control, Cause::Verdict(refusal));
+                }
+            }
+        }
+    }
+
+    /// The peer's proof was checked: answer it.
+    pub(crate) fn answer_proof(
+        &mut self,
+        id: LinkId,
+        stream: StreamId,
+        group: GroupKey,
+        chain: &Bytes,
+    ) {
+        let Some(link) = self.links.get(&id) else { return };
+        let (peer, remote) = (link.peer, link.remote);
+        let own = self.groups.get(&group).and_then(|g| self.authority.own_chain(&g.key));
+        match (self.check(group, &peer, chain), own) {
+            (Ok(member), Some(own)) => {
+                let tag =
+                    self.links.get_mut(&id).and_then(|l| l.control_mut(stream)).map(|c| c.tag_out);
+                let hello = self.hello(group, tag.unwrap_or_default());
+                self.write(id, stream, &Frame::SessionOk(hello, own));
+                self.session_up(id, stream, group, member);
+            }
+            (Err(refusal), _) => {
+                self.event(group, Event::Refused { peer, remote, refusal });
+                self.refuse_later(id, stream);
+            }
+            (Ok(_), None) => self.refuse_later(id, stream),
+        }
+    }
+
+    /// Sends the one refusal.
+    pub(crate) fn refuse_now(&mut self, id: LinkId, stream: StreamId) {
+        let Some(control) = self.take_control(id, stream) else { return };
+        self.write(id, stream, &Frame::NoSession { reason: REFUSED });
+        self.finish(id, stream);
+        self.control_ended(id, stream, control, Cause::NotAuthenticated);
+    }
+
+    fn session_up(
+        &mut self,
+        id: LinkId,
+        stream: StreamId,
+        group: GroupKey,
+        member: alloc::sync::Arc<crate::authority::Member>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let trusted = core::mem::replace(&mut link.trusted, true);
+        let peer_key = link.peer;
+        let Some(control) = link.control_mut(stream) else { return };
+        control.phase = Phase::Up;
+        let waiting = core::mem::take(&mut control.waiting);
+        let (wants, tag) = (control.wants_neighbour, control.tag_in);
+        let Some(hello) = control.hello.clone() else { return };
+        link.instance = Some(hello.instance);
+        self.forget_stream_timers(id, stream);
+        self.timers.cancel(Timer::Handshake(id));
+        if !trusted {
+            let (streams, window) = (self.limits.streams, self.limits.stream_window);
+            self.push(Output::Trust { link: id, streams, window });
+        }
+        self.refill(id, stream);
+        let peer = (peer_key, hello.instance);
+        self.peer_up(group, peer, (id, stream), member, &hello);
+        self.session_serves(id, group, tag, waiting);
+        if wants {
+            self.ask_neighbour(group, peer);
+        }
+        self.settle_duplicates(id);
+        self.admit_proofs(id);
+    }
+
+    /// Streams that waited for the session go on.
+    fn session_serves(
+        &mut self,
+        id: LinkId,
+        group: GroupKey,
+        tag: [u8; 16],
+        waiting: Vec<ConnectionId>,
+    ) {
+        let Some(link) = self.links.get(&id) else { return };
+        let ours = link.direct_ids();
+        let held: Vec<StreamId> = link
+            .streams
+            .iter()
+            .filter(|(_, s)| matches!(s.role, Role::Held(held) if held == tag))
+            .map(|(stream, _)| *stream)
+            .collect();
+        for stream in held {
+            self.timers.cancel(Timer::Proof(id, stream));
+            self.admit_direct(group, id, stream);
+        }
+        for direct in ours {
+            self.direct_proved(direct, group);
+        }
+        for direct in waiting {
+            self.run(direct, Step::SessionUp, Cause::Orderly);
+            self.direct_proved(direct, group);
+        }
+    }
+
+    /// Takes the control off a stream, which is spent then.
+    pub(crate) fn take_control(&mut self, id: LinkId, stream: StreamId) -> Option<Control> {
+        let link = self.links.get_mut(&id)?;
+        let role = &mut link.streams.get_mut(&stream)?.role;
+        match core::mem::replace(role, Role::Spent) {
+            Role::Control(control) => {
+                self.forget_stream_timers(id, stream);
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.controls.retain(|_, s| *s != stream);
+                }
+                Some(control)
+            }
+            other => {
+                *role = other;
+                None
+            }
+        }
+    }
+
+    /// A control stream is over: the session with it, or the hope for one.
+    pub(crate) fn control_ended(
+        &mut self,
+        id: LinkId,
+        stream: StreamId,
+        control: Control,
+        cause: Cause,
+    ) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.controls.retain(|_, s| *s != stream);
+        }
+        if let Some(group) = control.group {
+            let instance = control.instance();
+            if control.is_up() {
+                self.session_lost(id, stream, group, instance, cause);
+            } else {
+                self.session_failed(id, group, &control, cause);
+            }
+        }
+        self.drop_held(id, control.tag_in);
+        self.admit_proofs(id);
+        self.spend(id, stream);
+        let Some(link) = self.links.get(&id).filter(|l| !l.closing) else { return };
+        if !link.has_session() && !self.timers.is_set(Timer::Handshake(id)) {
+            self.timer(Timer::Handshake(id), self.limits.handshake);
+        }
+        if self.links.get(&id).is_some_and(|l| l.dialled) && control.opener && !control.is_up() {
+            self.release_link(id);
+        }
+    }
+
+    fn session_failed(&mut self, id: LinkId, group: GroupKey, control: &Control, cause: Cause) {
+        // Whoever vanishes after it saw our proof has turned us away.
+        let cause = match cause {
+            Cause::Lost if control.opener => Cause::NotAuthenticated,
+            other => other,
+        };
+        let ours = self.links.get(&id).map(|l| l.direct_ids()).unwrap_or_default();
+        for direct in ours {
+            self.direct_unproved(direct, group, cause);
+        }
+        let step = if cause == Cause::Lost { Step::SessionLost } else { Step::SessionFailed };
+        for direct in &control.waiting {
+            self.run(*direct, step, cause);
+        }
+        if control.wants_neighbour {
+            self.candidate_failed(group, cause);
+        }
+    }
+
+    fn drop_held(&mut self, id: LinkId, tag: [u8; 16]) {
+        let Some(link) = self.links.get(&id) else { return };
+        let held = |s: &crate::link::Stream| matches!(s.role, Role::Held(t) if t == tag);
+        let streams: Vec<StreamId> =
+            link.streams.iter().filter(|(_, s)| held(s)).map(|(id, _)| *id).collect();
+        for stream in streams {
+            self.abort(id, stream, reset::NO_SESSION);
+        }
+    }
+
+    /// The peer ended its side of the control stream.
+    pub(crate) fn on_control_finished(&mut self, id: LinkId, stream: StreamId) {
+        let Some(control) = self.take_control(id, stream) else { return };
+        self.finish(id, stream);
+        let cause = if control.opener { Cause::NotAuthenticated } else { Cause::Lost };
+        self.control_ended(id, stream, control, cause);
+    }
+
+    pub(crate) fn on_proof_timer(&mut self, id: LinkId, stream: StreamId) {
+        let Some(control) = self.take_control(id, stream) else {
+            // A direct connection whose session never came.
+            return self.abort(id, stream, reset::NO_SESSION);
+        };
+        let (opener, others) =
+            (control.opener, self.links.get(&id).is_some_and(|l| l.has_session()));
+        self.abort(id, stream, if opener { reset::CANCELLED } else { reset::NO_SESSION });
+        self.control_ended(id, stream, control, Cause::NotAuthenticated);
+        if !opener && !others {
+            self.close_link(id, close::NO_SESSION);
+        }
+    }
+
+    fn is_itself(&self, id: LinkId, instance: InstanceId) -> bool {
+        instance == self.instance && self.links.get(&id).is_some_and(|l| l.peer == self.own)
+    }
+
+    /// A newer run of the same node has come: its old links are dead, however alive they look.
+    fn replace_previous(&mut self, id: LinkId, previous: InstanceId) {
+        if previous == InstanceId::default() {
+            return;
+        }
+        let Some(peer) = self.links.get(&id).map(|l| l.peer) else { return };
+        let old = |(other, l): (&LinkId, &crate::link::Link)| {
+            (*other != id && l.peer == peer && l.instance == Some(previous)).then_some(*other)
+        };
+        let dead: Vec<LinkId> = self.links.iter().filter_map(old).collect();
+        for link in dead {
+            self.close_link(link, close::REPLACED);
+        }
+    }
+
+    /// Of two links between the same two nodes one carries on: the one that the lower (key, instance) dialled, or of two
+    /// with one dialler the one with the lower binding. Both ends come to the same result.
+    fn settle_duplicates(&mut self, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let node = (link.peer, link.instance);
+        let rank = |l: &crate::link::Link| {
+            let dialler =
+                if l.dialled { (self.own, Some(self.instance)) } else { (l.peer, l.instance) };
+            (dialler, l.binding)
+        };
+        let same =
+            |l: &crate::link::Link| (l.peer, l.instance) == node && l.usable() && l.has_session();
+        let mut twins: Vec<_> =
+            self.links.iter().filter(|(_, l)| same(l)).map(|(id, l)| (rank(l), *id)).collect();
+        twins.sort_unstable();
+        let Some(((_, survivor), losers)) =
+            twins.split_first().map(|(first, rest)| (*first, rest.to_vec()))
+        else {
+            return;
+        };
+        for (_, loser) in &losers {
+            if let Some(link) = self.links.get_mut(loser) {
+                link.superseded = true;
+            }
+            self.move_sessions(*loser, survivor);
+        }
+        let superseded: Vec<LinkId> = self
+            .links
+            .iter()
+            .filter(|(_, l)| l.superseded && (l.peer, l.instance) == node)
+            .map(|(id, _)| *id)
+            .collect();
+        for loser in superseded {
+            self.retire(loser);
+        }
+    }
+
+    /// Groups that have a session on the loser only get one on the survivor, from the survivor's dialler.
+    fn move_sessions(&mut self, loser: LinkId, survivor: LinkId) {
+        let (Some(from), Some(to)) = (self.links.get(&loser), self.links.get(&survivor)) else {
+            return;
+        };
+        let missing: Vec<GroupKey> = from
+            .controls
+            .keys()
+            .filter(|group| to.dialled && !to.controls.contains_key(*group))
+            .copied()
+            .collect();
+        for group in missing {
+            self.start_session(survivor, group, false);
+        }
+    }
+
+    /// Closes a superseded link once nothing depends on it any longer. The survivor's dialler does it.
+    pub(crate) fn retire(&mut self, loser: LinkId) {
+        let Some(link) = self.links.get(&loser).filter(|l| l.superseded && !l.closing) else {
+            return;
+        };
+        let twin = |l: &crate::link::Link| {
+            l.usable() && (l.peer, l.instance) == (link.peer, link.instance)
+        };
+        let Some(survivor) = self.links.values().find(|l| twin(l)) else { return };
+        let moved =
+            link.controls.keys().all(|g| survivor.control(*g).is_some_and(|(_, c)| c.is_up()));
+        if survivor.dialled && moved && link.direct_ids().is_empty() {
+            self.close_link(loser, close::DUPLICATE);
+        }
+    }
+
+    /// Whether the peer's chain makes it a member. A chain seen before, byte for byte, is checked for its dates only.
+    pub(crate) fn check(
+        &self,
+        group: GroupKey,
+        peer: &KeyId,
+        chain: &Bytes,
+    ) -> Result<alloc::sync::Arc<crate::authority::Member>, Refusal> {
+        let Some(g) = self.groups.get(&group).filter(|g| g.life != Life::Closing) else {
+            return Err(crate::verdict::UNKNOWN_GROUP);
+        };
+        match self.known_member(g, peer, chain) {
+            Some(member) => Ok(member),
+            None => self.authority.verify_member(&g.key, chain, peer, &self.now.wall),
+        }
+    }
+}

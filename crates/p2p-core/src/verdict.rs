@@ -1,0 +1,119 @@
+//! When a proof is checked: chains not seen before cost signatures, so strangers get only so many a second. What is
+//! over the limit waits; it is not refused.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use bytes::Bytes;
+
+use crate::authority::{Authority, Member, Refusal};
+use crate::bucket::Bucket;
+use crate::code::Code;
+use crate::group::Group;
+use crate::id::{Address, KeyId};
+use crate::io::{LinkId, StreamId, Timer};
+use crate::limits::Limits;
+use crate::node::Node;
+use crate::session::Phase;
+use crate::time::Tick;
+
+/// Buckets of source prefixes that are remembered; a full one says nothing and is dropped first.
+const PREFIXES_MAX: usize = 4_096;
+
+/// Never sent: whoever names an unknown group is refused like everybody else.
+pub(crate) const UNKNOWN_GROUP: Refusal =
+    Refusal { code: Code::CRYPT_E_NO_TRUSTED_SIGNER, detail: Code::CERT_E_UNTRUSTEDROOT };
+
+/// How many checks may be done, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Gates {
+    node: Bucket,
+    prefixes: BTreeMap<u64, Bucket>,
+}
+
+impl Gates {
+    pub(crate) fn new(limits: &Limits, now: Tick) -> Gates {
+        Gates { node: Bucket::full(limits.checks, now), prefixes: BTreeMap::new() }
+    }
+
+    /// When a check for `source` may be done; `None` if its turn would come too late.
+    pub(crate) fn reserve(&mut self, source: &Address, limits: &Limits, now: Tick) -> Option<Tick> {
+        let at = self.node.reserve(limits.checks, limits.checks, limits.proof, now)?;
+        if source.is_loopback() {
+            return Some(at);
+        }
+        let rate = limits.checks_per_prefix;
+        if self.prefixes.len() >= PREFIXES_MAX {
+            self.prefixes.retain(|_, bucket| !bucket.is_full(rate, rate, now));
+        }
+        if self.prefixes.len() >= PREFIXES_MAX {
+            return None;
+        }
+        let bucket =
+            self.prefixes.entry(source.prefix()).or_insert_with(|| Bucket::full(rate, now));
+        bucket.reserve(rate, rate, limits.proof, now).map(|prefix| prefix.max(at))
+    }
+}
+
+impl<A: Authority> Node<A> {
+    /// The peer's whole proof is here.
+    pub(crate) fn on_proof(&mut self, id: LinkId, stream: StreamId, chain: Bytes) {
+        let now = self.now.tick;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (peer, remote) = (link.peer, link.remote);
+        let Some(control) = link.control_mut(stream) else { return };
+        control.phase = Phase::Checking { chain: chain.clone(), arrived: now };
+        let group = control.group;
+        let known = group
+            .and_then(|g| self.groups.get(&g))
+            .and_then(|g| self.known_member(g, &peer, &chain))
+            .is_some();
+        let due = if known { Some(now) } else { self.gates.reserve(&remote, &self.limits, now) };
+        match due {
+            Some(due) if due <= now => self.on_verdict_timer(id, stream),
+            Some(due) => self.timers.set(Timer::Verdict(id, stream), due),
+            // Its turn would come after its time is up; the timer for the proof ends it.
+            None => {}
+        }
+    }
+
+    /// A check's turn has come, or a refusal's moment.
+    pub(crate) fn on_verdict_timer(&mut self, id: LinkId, stream: StreamId) {
+        let Some(control) = self.links.get_mut(&id).and_then(|l| l.control_mut(stream)) else {
+            return;
+        };
+        match (&control.phase, control.group) {
+            (Phase::Checking { chain, .. }, Some(group)) => {
+                let chain = chain.clone();
+                self.answer_proof(id, stream, group, &chain);
+            }
+            (Phase::Checking { .. }, None) => self.refuse_later(id, stream),
+            (Phase::Refusing, _) => self.refuse_now(id, stream),
+            _ => {}
+        }
+    }
+
+    /// The refusal leaves at one moment for every reason: a fixed time after the last byte of the proof.
+    pub(crate) fn refuse_later(&mut self, id: LinkId, stream: StreamId) {
+        let (now, delay) = (self.now.tick, self.limits.refusal_delay);
+        let Some(control) = self.links.get_mut(&id).and_then(|l| l.control_mut(stream)) else {
+            return;
+        };
+        let Phase::Checking { arrived, .. } = control.phase else { return };
+        control.phase = Phase::Refusing;
+        self.timers.cancel(Timer::Proof(id, stream));
+        self.timers.set(Timer::Verdict(id, stream), now.max(arrived + delay));
+    }
+
+    /// The member whose chain was verified before and is this one, if it is in force.
+    pub(crate) fn known_member(
+        &self,
+        group: &Group,
+        peer: &KeyId,
+        chain: &Bytes,
+    ) -> Option<Arc<Member>> {
+        let known = &group.members.get(peer)?.member;
+        let wall = self.now.wall;
+        (known.chain == *chain && known.not_before <= wall && wall <= known.not_after)
+            .then(|| known.clone())
+    }
+}
