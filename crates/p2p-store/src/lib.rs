@@ -5,6 +5,7 @@ mod codec;
 mod database;
 mod error;
 mod file;
+mod home;
 mod memory;
 mod secrets;
 
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 pub use error::StoreError;
 pub use file::FileStore;
+pub use home::Home;
 pub use memory::MemoryStore;
 
 /// Identities of one home.
