@@ -7,14 +7,17 @@
 //! panics, out pointers cleared and checked, handles looked up in tables (never followed), then one call.
 #![allow(non_snake_case, reason = "the exported names are those of the C header")]
 
+mod enumeration;
 mod event_object;
 mod guard;
 mod handle;
 pub mod layout;
 mod memory;
+mod public_key;
 mod runtime;
 mod wide;
 
+pub use enumeration::{PeerEndEnumeration, PeerGetItemCount, PeerGetNextItem};
 pub use event_object::{
     P2PCloseEvent, P2PCreateEvent, P2PEventFd, P2PResetEvent, P2PSetEvent, P2PWaitEvent,
 };

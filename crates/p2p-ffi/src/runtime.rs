@@ -2,7 +2,9 @@
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::Arc;
 
+use crate::enumeration::Enumeration;
 use crate::event_object::Signal;
 use crate::handle::{Kind, Table};
 
@@ -12,6 +14,8 @@ pub(crate) struct Process {
     /// Event objects that are open.
     #[cfg_attr(windows, allow(dead_code, reason = "there the system's own handles are used"))]
     pub(crate) events: Table<Signal>,
+    /// Snapshots that are being read.
+    pub(crate) enumerations: Table<Arc<Enumeration>>,
 }
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
@@ -30,7 +34,11 @@ impl Process {
     }
 
     fn begin(id: u32, known: *mut Process) -> &'static Process {
-        let process = Box::into_raw(Box::new(Process { id, events: Table::new(Kind::Event) }));
+        let process = Box::into_raw(Box::new(Process {
+            id,
+            events: Table::new(Kind::Event),
+            enumerations: Table::new(Kind::Enumeration),
+        }));
         match CURRENT.compare_exchange(known, process, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: just leaked, and never freed from now on.
             Ok(_) => unsafe { &*process },
