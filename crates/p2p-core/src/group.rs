@@ -264,9 +264,9 @@ impl<A: Authority> Node<A> {
             if let Some(control) = self.take_control(link, stream) {
                 self.finish(link, stream);
                 self.control_ended(link, stream, control, Cause::Left);
-                self.release_link(link);
             }
         }
+        self.release_links();
     }
 
     pub(crate) fn start_closing(&mut self, key: GroupKey) {

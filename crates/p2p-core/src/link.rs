@@ -44,8 +44,9 @@ pub(crate) struct Link {
     pub(crate) controls: BTreeMap<GroupKey, StreamId>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) control_queued: usize,
-    /// What waited for our control stream of a group, for the peer's one that takes its place.
-    pub(crate) inherited: Option<(StreamId, Vec<ConnectionId>, bool)>,
+    /// What waited for our control stream of a group, for the peer's one that takes its place: direct connections, and
+    /// whether we want to be neighbours.
+    pub(crate) inherited: BTreeMap<GroupKey, (Vec<ConnectionId>, bool)>,
     control_rate: Bucket,
     violations: [Option<Tick>; 2],
     next_stream: u64,
@@ -130,7 +131,7 @@ impl<A: Authority> Node<A> {
             controls: BTreeMap::new(),
             streams: BTreeMap::new(),
             control_queued: 0,
-            inherited: None,
+            inherited: BTreeMap::new(),
             control_rate: Bucket::full(4 * self.limits.control_frames, self.now.tick),
             violations: [None; 2],
             next_stream: 0,
@@ -273,11 +274,21 @@ impl<A: Authority> Node<A> {
             }
             Role::Control(control) => {
                 s.role = Role::Spent;
+                self.forget_stream_timers(link, stream);
+                if let (reset::DUPLICATE, Some(group), false) =
+                    (code, control.group, control.is_up())
+                {
+                    if let Some(l) = self.links.get_mut(&link) {
+                        l.controls.retain(|_, s| *s != stream);
+                    }
+                    self.bequeath(link, group, control);
+                    return self.abort(link, stream, code);
+                }
                 let cause = match code {
                     reset::PROOF | reset::NO_SESSION => Cause::NotAuthenticated,
+                    reset::MEMBERSHIP => Cause::Expired,
                     _ => Cause::Lost,
                 };
-                self.forget_stream_timers(link, stream);
                 self.control_ended(link, stream, control, cause);
             }
             _ => {}
@@ -412,10 +423,17 @@ impl<A: Authority> Node<A> {
         }
     }
 
+    /// Closes the links that no group needs any longer. Those of strangers have their own time.
+    pub(crate) fn release_links(&mut self) {
+        let known = |(id, l): (&LinkId, &Link)| (l.dialled || l.trusted).then_some(*id);
+        let links: Vec<LinkId> = self.links.iter().filter_map(known).collect();
+        links.into_iter().for_each(|id| self.release_link(id));
+    }
+
     /// Closes a link that no group needs any longer.
     pub(crate) fn release_link(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
-        if link.controls.is_empty() && link.direct_ids().is_empty() {
+        if link.controls.is_empty() && link.inherited.is_empty() && link.direct_ids().is_empty() {
             self.close_link(id, close::SHUTDOWN);
         }
     }

@@ -127,7 +127,7 @@ impl<A: Authority> Node<A> {
         }
         let found = self.group_of_tag(id, &hello.tag);
         if let Some((group, _)) = found
-            && !self.yields_to(id, group, stream)
+            && !self.yields_to(id, group)
         {
             return self.abort(id, stream, reset::DUPLICATE);
         }
@@ -135,6 +135,8 @@ impl<A: Authority> Node<A> {
         let room = link.controls.len() < self.limits.sessions_per_link;
         let (group, tag_out) =
             found.filter(|_| room).map_or((None, [0; 16]), |(group, tag)| (Some(group), tag));
+        let (waiting, wants_neighbour) =
+            group.and_then(|g| link.inherited.remove(&g)).unwrap_or_default();
         let control = Control {
             group,
             opener: false,
@@ -142,8 +144,8 @@ impl<A: Authority> Node<A> {
             tag_in: hello.tag,
             tag_out,
             hello: Some(hello),
-            wants_neighbour: false,
-            waiting: Vec::new(),
+            wants_neighbour,
+            waiting,
         };
         if let Some(group) = group {
             link.controls.insert(group, stream);
@@ -167,44 +169,30 @@ impl<A: Authority> Node<A> {
 
     /// Whether the peer's new stream for `group` may take the place of one that is there. If both sides opened one, that
     /// of the QUIC dialler survives.
-    fn yields_to(&mut self, id: LinkId, group: GroupKey, newcomer: StreamId) -> bool {
+    fn yields_to(&mut self, id: LinkId, group: GroupKey) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
         let Some(stream) = link.controls.get(&group).copied() else { return true };
         let ours = link.control_mut(stream).is_some_and(|c| c.opener && !c.is_up());
         if !ours || link.dialled {
             return false;
         }
-        let Some(mut control) = self.take_control(id, stream) else { return true };
-        self.abort(id, stream, reset::DUPLICATE);
-        // What waited for our stream now waits for theirs.
-        let waiting = core::mem::take(&mut control.waiting);
-        let wants = control.wants_neighbour;
-        self.adopt_waiting(id, newcomer, waiting, wants);
+        if let Some(control) = self.take_control(id, stream) {
+            self.abort(id, stream, reset::DUPLICATE);
+            self.bequeath(id, group, control);
+        }
         true
     }
 
-    /// The newcomer's control is made right after this; until then its stream is Fresh, so the wishes are put on hold.
-    fn adopt_waiting(
-        &mut self,
-        id: LinkId,
-        newcomer: StreamId,
-        waiting: Vec<ConnectionId>,
-        wants: bool,
-    ) {
+    /// What waited for our stream of a group waits for the peer's, which takes its place.
+    pub(crate) fn bequeath(&mut self, id: LinkId, group: GroupKey, control: Control) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.inherited = Some((newcomer, waiting, wants));
+            link.inherited.insert(group, (control.waiting, control.wants_neighbour));
         }
     }
 
     /// Lets the next proofs in: only so many at a time are read on a link.
     fn admit_proofs(&mut self, id: LinkId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if let Some((stream, waiting, wants)) = link.inherited.take()
-            && let Some(control) = link.control_mut(stream)
-        {
-            control.waiting = waiting;
-            control.wants_neighbour = wants;
-        }
         let mut free = self.limits.proofs_per_link;
         let mut next = Vec::new();
         for (stream, s) in &mut link.streams {
@@ -471,7 +459,11 @@ impl<A: Authority> Node<A> {
     pub(crate) fn on_control_finished(&mut self, id: LinkId, stream: StreamId) {
         let Some(control) = self.take_control(id, stream) else { return };
         self.finish(id, stream);
-        let cause = if control.opener { Cause::NotAuthenticated } else { Cause::Lost };
+        let cause = match (control.is_up(), control.opener) {
+            (true, _) => Cause::Left,
+            (false, true) => Cause::NotAuthenticated,
+            (false, false) => Cause::Lost,
+        };
         self.control_ended(id, stream, control, cause);
     }
 
