@@ -1,0 +1,211 @@
+//! One QUIC connection: its streams, and what the node wants done on it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker};
+
+use p2p_core::{Input, LinkId, Output, StreamId};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
+
+use crate::quic::{code_name, var_int};
+use crate::stream::{READ, Ready, Stream};
+
+/// A connection that stands, shared between its task and whoever calls the node.
+///
+/// Two locks: `inbox` for what the node said (pushed while the node is locked), `io` for the streams. Whoever holds `io`
+/// may lock the node to hand in what was received, never the other way round.
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) connection: Connection,
+    inbox: Mutex<Vec<Output>>,
+    io: Mutex<LinkIo>,
+    pub(crate) ready: Arc<Ready>,
+    /// Whether the next caller may do this link's work itself instead of waking the task: the first message of a burst
+    /// leaves at once, those behind it are collected until the task has run.
+    eager: AtomicBool,
+}
+
+/// The streams of a link.
+pub(crate) struct LinkIo {
+    streams: BTreeMap<StreamId, Stream>,
+    accepted: u64,
+    /// Streams that the peer does not let us open yet.
+    opening: VecDeque<StreamId>,
+    open: Option<Opening>,
+    /// The inbox's other half: empty, kept for its memory.
+    orders: Vec<Output>,
+    /// What was received and not yet handed in; kept for its memory.
+    pub(crate) inputs: Vec<Input>,
+}
+
+type Opening =
+    Pin<Box<dyn Future<Output = Result<(SendStream, RecvStream), ConnectionError>> + Send>>;
+
+impl Link {
+    pub(crate) fn new(id: LinkId, connection: Connection) -> Link {
+        let io = LinkIo {
+            streams: BTreeMap::new(),
+            accepted: 0,
+            opening: VecDeque::new(),
+            open: None,
+            orders: Vec::new(),
+            inputs: Vec::new(),
+        };
+        Link {
+            id,
+            connection,
+            inbox: Mutex::default(),
+            io: Mutex::new(io),
+            ready: Arc::default(),
+            eager: AtomicBool::new(true),
+        }
+    }
+
+    /// Takes an order of the node. True if it is the first since the last look.
+    pub(crate) fn order(&self, output: Output) -> bool {
+        let mut inbox = self.inbox();
+        inbox.push(output);
+        inbox.len() == 1
+    }
+
+    /// The streams, for the task of the link. Held for the time of some memory work only.
+    pub(crate) fn io(&self) -> MutexGuard<'_, LinkIo> {
+        self.eager.store(true, Ordering::Release);
+        self.io.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The streams, for a caller who has just given orders; `None` if the task is to do it.
+    pub(crate) fn try_io(&self) -> Option<MutexGuard<'_, LinkIo>> {
+        if !self.eager.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        match self.io.try_lock() {
+            Ok(io) => Some(io),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Obeys the node and moves what can be moved; what was received is in `io.inputs` afterwards.
+    pub(crate) fn work(&self, io: &mut LinkIo) {
+        let mut orders = std::mem::take(&mut io.orders);
+        std::mem::swap(&mut *self.inbox(), &mut orders);
+        for order in orders.drain(..) {
+            self.obey(order, io);
+        }
+        io.orders = orders;
+        self.open_streams(io);
+        for flags in self.ready.take() {
+            let bits = flags.take();
+            if let Some(stream) = io.streams.get_mut(&flags.stream) {
+                stream.work(bits, &mut io.inputs);
+                if stream.is_over() {
+                    io.streams.remove(&flags.stream);
+                }
+            }
+        }
+    }
+
+    /// Whether [`work`](Self::work) would find anything.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.inbox().is_empty() || !self.ready.is_empty()
+    }
+
+    /// The peer opened a stream.
+    pub(crate) fn accept(&self, io: &mut LinkIo, send: SendStream, recv: RecvStream) {
+        let id = StreamId(2 * io.accepted + 1);
+        io.accepted += 1;
+        let mut stream = Stream::new(self.id, id, 0, &self.ready);
+        stream.attach(send, recv);
+        io.streams.insert(id, stream);
+        io.inputs.push(Input::Accepted { link: self.id, stream: id });
+    }
+
+    /// The connection has ended: what arrived before that is still read, within the credit.
+    pub(crate) fn last_words(&self, io: &mut LinkIo) {
+        self.work(io);
+        for stream in io.streams.values_mut() {
+            stream.work(READ, &mut io.inputs);
+        }
+        io.streams.clear();
+        io.opening.clear();
+        io.open = None;
+    }
+
+    fn obey(&self, order: Output, io: &mut LinkIo) {
+        match order {
+            Output::Open { stream, priority, .. } => {
+                io.streams.insert(stream, Stream::new(self.id, stream, priority, &self.ready));
+                io.opening.push_back(stream);
+            }
+            Output::Trust { streams, window, .. } => {
+                self.connection.set_max_concurrent_bi_streams(VarInt::from_u32(streams.into()));
+                self.connection.set_receive_window(var_int(u64::from(streams) * u64::from(window)));
+            }
+            Output::CloseLink { code, .. } => {
+                tracing::debug!(link = self.id.0, code, name = code_name(code), "closing link");
+                self.connection.close(var_int(code), b"");
+            }
+            Output::Abort { stream, code, .. } => {
+                tracing::debug!(link = self.id.0, stream = stream.0, code, "aborting stream");
+                if let Some(mut stream) = io.streams.remove(&stream) {
+                    stream.abort(code);
+                }
+            }
+            Output::Write { stream, head, body, .. } => {
+                io.with(stream, |stream, _| stream.push(&head, body))
+            }
+            Output::Credit { stream, bytes, .. } => {
+                io.with(stream, |stream, _| stream.credit(bytes))
+            }
+            Output::Finish { stream, .. } => io.with(stream, |stream, _| stream.finish()),
+            Output::Forget { stream, .. } => io.with(stream, Stream::forget),
+            Output::Listen { .. }
+            | Output::Dial { .. }
+            | Output::CancelDial { .. }
+            | Output::Store { .. }
+            | Output::Event { .. } => debug_assert!(false, "not an order for a link"),
+        }
+    }
+
+    /// Opens what waits to be opened, as far as the peer allows.
+    fn open_streams(&self, io: &mut LinkIo) {
+        let waker = Waker::from(Arc::clone(&self.ready));
+        let mut cx = Context::from_waker(&waker);
+        while let Some(id) = io.opening.front() {
+            // Aborted before it was opened: the peer never hears of it.
+            if !io.streams.contains_key(id) {
+                io.opening.pop_front();
+                continue;
+            }
+            let open = io.open.get_or_insert_with(|| {
+                let connection = self.connection.clone();
+                Box::pin(async move { connection.open_bi().await })
+            });
+            let Poll::Ready(result) = open.as_mut().poll(&mut cx) else { return };
+            io.open = None;
+            // On failure the connection is ending, and all its streams with it.
+            let Ok((send, recv)) = result else { return };
+            if let Some(stream) = io.opening.pop_front().and_then(|id| io.streams.get_mut(&id)) {
+                stream.attach(send, recv);
+            }
+        }
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Vec<Output>> {
+        // Pushed to and emptied in one step each.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LinkIo {
+    /// Works on a stream if it is still there.
+    fn with(&mut self, id: StreamId, work: impl FnOnce(&mut Stream, &mut Vec<Input>)) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            work(stream, &mut self.inputs);
+        }
+    }
+}
