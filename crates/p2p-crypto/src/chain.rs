@@ -12,11 +12,8 @@
 //! +--------+--------------+--------+--------------------+-- … --+--------+------------------+
 //! ```
 //!
-//! # Order of the checks
-//!
-//! Sizes, DER, types, links, roles, classifiers, then the signatures from the root, stopping at the first that is
-//! wrong, then lifetimes. Cheap checks protect the costly ones, and "expired" means that everything else is right.
-//! Revocation, once there is any, comes last.
+//! The order of the checks stands in the crate's documentation; [`Chain::verify`] is that order, and what a group revokes
+//! would be asked for after [`Chain::check_dates`].
 
 use bytes::{BufMut, Bytes};
 use p2p_core::{FileTime, KeyId, Member, Refusal};
@@ -48,7 +45,7 @@ pub struct ChainInfo {
 /// Whether `chain` makes `peer` a member of `group` at `at`: every rule there is. Two clocks may differ by ten minutes.
 ///
 /// # Errors
-/// The first rule that the chain breaks, in the order of [the module's documentation](crate#order-of-checks).
+/// The first rule that the chain breaks, in the order of [the crate's documentation](crate#order-of-the-checks).
 pub fn verify_chain(
     group: &KeyId,
     chain: &[u8],

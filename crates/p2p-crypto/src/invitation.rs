@@ -191,7 +191,7 @@ fn check_request(own: &Chain, request: &IssueRequest<'_>) -> Result<FileTime, Cr
     let end = own.leaf().not_after;
     let not_after = request.expires.unwrap_or(end);
     let broken = [
-        (not_after <= request.now, Cause::Expired),
+        (not_after <= request.now || not_after < own.leaf().not_before, Cause::Expired),
         (!own.leaf().roles.grantable().contains(request.roles), Cause::RoleNotDelegable),
         (own.depth() >= MEMBERS_MAX, Cause::ChainTooLong),
         (own.has(&request.subject.key), Cause::KeyTwice),

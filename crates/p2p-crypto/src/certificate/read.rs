@@ -226,7 +226,9 @@ fn check_roles(set: &SetOfVec<&OctetStringRef>) -> Result<Roles, Cause> {
     let mut roles = Roles::empty();
     for item in set.iter() {
         let guid = Guid(item.as_bytes().try_into().map_err(|_| Cause::Profile)?);
-        roles = roles.with(Roles::from_guid(guid).ok_or(Cause::UnknownRole)?);
+        let role = Roles::from_guid(guid).ok_or(Cause::UnknownRole)?;
+        require(!roles.contains(role), Cause::Profile)?;
+        roles = roles.with(role);
     }
     require(!roles.is_empty(), Cause::Profile)?;
     Ok(roles)
