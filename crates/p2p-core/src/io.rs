@@ -123,6 +123,8 @@ pub struct Head {
 impl Head {
     /// Largest head.
     pub const MAX: usize = 47;
+    /// No bytes.
+    pub const EMPTY: Head = Head::new();
 
     pub(crate) const fn new() -> Head {
         Head { len: 0, bytes: [0; Head::MAX] }
