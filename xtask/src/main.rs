@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod demo;
 mod nostd;
 mod shell;
 mod states;
@@ -18,6 +19,7 @@ type Outcome = Result<(), String>;
 type Command = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
 const COMMANDS: &[Command] = &[
+    ("demo", "the main job as a play: real processes, real sockets, one intruder", demo::run),
     ("test", "every test and doctest; further words go to the test runner", test::run),
     (
         "ci",
