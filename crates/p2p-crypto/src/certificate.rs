@@ -1,30 +1,7 @@
 //! Certificates: the profile, how they are made and how they are read.
 //!
-//! X.509 version 3 (RFC 5280) in a profile so narrow that a certificate has one encoding: Ed25519 (RFC 8410), subject
-//! and issuer are one CN of 40 hexadecimal digits, the serial number has 16 bytes, and these extensions stand in this
-//! order, no others:
-//!
-//! | extension | critical | identity | root | member |
-//! | --- | --- | --- | --- | --- |
-//! | ours, 2.25.338937934004514887064444748114970184119 | yes | yes | yes | yes |
-//! | BasicConstraints CA | yes | – | yes | if it may issue |
-//! | KeyUsage | yes | digitalSignature | and keyCertSign | and keyCertSign if it may issue |
-//! | ExtendedKeyUsage serverAuth, clientAuth | no | yes | – | – |
-//!
-//! Ours holds what the group needs to know:
-//!
-//! ```text
-//! PeerGroup ::= SEQUENCE {
-//!   profileVersion  INTEGER (1),
-//!   certType        INTEGER { member(1), root(2), identity(3) },
-//!   subjectName     UTF8String,                           -- peer name; of the group in a root
-//!   friendlyName    [0] IMPLICIT UTF8String OPTIONAL,     -- absent: the peer name; always absent in TLS
-//!   groupName       UTF8String OPTIONAL,                  -- root and member
-//!   issuerKeyId     OCTET STRING (SIZE(32)) OPTIONAL,     -- member
-//!   roles           SET OF OCTET STRING (SIZE(16)) OPTIONAL,  -- member: 1 to 3 role identifiers
-//!   classifiers     SEQUENCE OF UTF8String OPTIONAL,      -- member: at most 4; none means all
-//!   flags           INTEGER (0) }
-//! ```
+//! The profile stands in the crate's documentation. It is so narrow that a certificate has one encoding: what is read
+//! must be, byte for byte, what would have been written.
 
 mod build;
 mod read;
@@ -100,7 +77,7 @@ impl Certificate {
         Ok(certificate)
     }
 
-    /// Whether `issuer` signed this.
+    /// Verifies that `issuer` signed this.
     pub(crate) fn verify(&self, issuer: &PublicKey) -> Result<(), Cause> {
         if issuer.verifies(&self.tbs, &self.signature) {
             Ok(())
@@ -118,4 +95,53 @@ impl Certificate {
 /// Whether a holder of these roles issues memberships, so that its certificate is a CA's.
 fn may_issue(kind: Kind, roles: Roles) -> bool {
     kind == Kind::Root || !roles.grantable().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::SigningKey;
+
+    #[test]
+    fn what_is_written_is_read_as_it_was_meant() {
+        let (issuer, subject) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        let group = PeerName::for_key(&issuer.public().id(), Some("chess")).unwrap();
+        let name = PeerName::for_key(&subject.public().id(), None).unwrap();
+        for (kind, roles) in [
+            (Kind::Member, Roles::MEMBER),
+            (Kind::Member, Roles::ADMIN.with(Roles::MEMBER)),
+            (Kind::Root, Roles::empty()),
+            (Kind::Identity, Roles::empty()),
+        ] {
+            let (signer, named) = match kind {
+                Kind::Member => (&issuer, &name),
+                Kind::Root => (&issuer, &group),
+                Kind::Identity => (&subject, &name),
+            };
+            let key = if kind == Kind::Member { subject.public() } else { signer.public() };
+            let classifiers: &[&str] = if kind == Kind::Member { &["participant"] } else { &[] };
+            let template = Template {
+                kind,
+                serial: [0x41; 16],
+                key,
+                name: named,
+                friendly_name: Some("Zoë"),
+                group: (kind != Kind::Identity).then_some(&group),
+                roles,
+                classifiers,
+                not_before: FileTime::from_unix(1_795_344_000),
+                not_after: FileTime::NO_END,
+            };
+            let der = template.sign(signer);
+            let read = Certificate::read(&der, LINK_MAX).unwrap();
+            read.verify(signer.public()).unwrap();
+            assert_eq!((read.kind, read.key, read.id), (kind, *key, key.id()));
+            assert_eq!((&read.name, read.friendly_name()), (named, "Zoë"));
+            assert_eq!((read.issuer, read.roles), (signer.public().id(), roles));
+            assert_eq!(read.classifiers, classifiers);
+            assert_eq!((read.not_before, read.not_after), (template.not_before, FileTime::NO_END));
+            assert_eq!(read.serial, [0x41; 16]);
+            assert_eq!(Certificate::read(&der, der.len() - 1), Err(Cause::TooLarge));
+        }
+    }
 }

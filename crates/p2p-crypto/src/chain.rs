@@ -274,3 +274,31 @@ pub(crate) fn append(chain: &[u8], der: &[u8]) -> Result<Bytes, Cause> {
     longer.put_slice(der);
     Ok(longer.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_appended_is_split_again() {
+        let one = append(&[], &[1; 3]).unwrap();
+        let two = append(&one, &[2; 1_280]).unwrap();
+        assert_eq!(split(&two).unwrap(), [&[1; 3][..], &[2; 1_280]]);
+        assert_eq!(&one[..], [0, 3, 1, 1, 1]);
+    }
+
+    #[test]
+    fn nothing_too_large_is_appended() {
+        assert_eq!(append(&[], &[0; 1_281]), Err(Cause::TooLarge));
+        assert_eq!(append(&[0; 31_000], &[0; 999]), Err(Cause::TooLarge));
+        assert!(append(&[0; 31_000], &[0; 998]).is_ok());
+    }
+
+    #[test]
+    fn the_26th_certificate_is_one_too_many() {
+        let of = |number: usize| [0, 1, 7].repeat(number);
+        assert_eq!(split(&of(25)).unwrap().len(), 25);
+        assert_eq!(split(&of(26)), Err(Cause::ChainTooLong));
+        assert_eq!(split(&[]), Err(Cause::Container));
+    }
+}

@@ -81,3 +81,37 @@ impl CryptoError {
         CryptoError::Refused { code, cause, refusal: cause.refusal() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    #[test]
+    fn a_refusal_is_the_source_of_its_error() {
+        for cause in Cause::all() {
+            for error in [CryptoError::incoming(cause), CryptoError::issuing(cause)] {
+                let source =
+                    error.source().and_then(|source| source.downcast_ref::<Refusal>()).copied();
+                assert_eq!(
+                    (source, error.refusal()),
+                    (Some(cause.refusal()), Some(cause.refusal()))
+                );
+                assert!(!error.code().is_success() && error.code().name().is_some());
+                assert!(error.to_string().starts_with(cause.meaning()));
+            }
+        }
+    }
+
+    #[test]
+    fn errors_without_a_refusal_have_codes_too() {
+        for (error, code) in [
+            (CryptoError::Name(NameError::Syntax), Code::PEER_E_INVALID_PEER_NAME),
+            (CryptoError::Argument("x"), Code::E_INVALIDARG),
+            (CryptoError::Version, Code::PEER_E_UNSUPPORTED_VERSION),
+            (CryptoError::Random, Code::NTE_FAIL),
+        ] {
+            assert_eq!((error.code(), error.refusal()), (code, None));
+        }
+    }
+}

@@ -113,7 +113,8 @@ impl Identity {
         }
         let bare = PeerName::for_key(&certificate.id, None).map_err(|_| Cause::NameNotKey)?;
         let serial = tls_serial(&certificate.serial);
-        let tls_certificate = self_signed(&key, &bare, None, serial, certificate.not_before);
+        // Its start is no date of this identity: when it was made is nobody's business.
+        let tls_certificate = self_signed(&key, &bare, None, serial, FileTime::UNIX_EPOCH);
         Ok(Identity(Arc::new(Inner {
             key,
             certificate: der.to_vec(),

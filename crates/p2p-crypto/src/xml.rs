@@ -211,3 +211,53 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
     }
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_levels_of_elements_are_read_and_five_are_not() {
+        assert!(parse("<a><b><c><d/></c></b></a>").is_ok());
+        assert_eq!(parse("<a><b><c><d><e/></d></c></b></a>").unwrap_err(), Cause::Container);
+    }
+
+    #[test]
+    fn sizes_and_numbers_are_bounded() {
+        assert_eq!(parse(&"<a>".repeat(30_000)).unwrap_err(), Cause::TooLarge);
+        assert_eq!(parse(&"<a>".repeat(20_000)).unwrap_err(), Cause::Container);
+        assert_eq!(
+            parse(&format!("<a>{}</a>", "<b/>".repeat(2_000))).unwrap_err(),
+            Cause::Container
+        );
+        assert!(parse(&format!("<a>{}</a>", "<b/>".repeat(1_900))).is_ok());
+    }
+
+    #[test]
+    fn key_ids_are_64_lower_case_digits() {
+        let bytes: [u8; 32] = core::array::from_fn(|i| (i * 37) as u8);
+        assert_eq!(unhex(&hex(&bytes)), Some(bytes));
+        for bad in [
+            "",
+            "0",
+            &"0".repeat(63),
+            &"0".repeat(65),
+            &"G".repeat(64),
+            &"A".repeat(64),
+            &"é".repeat(32),
+        ] {
+            assert_eq!(unhex(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unsigned_invitation_is_said_to_be_so() {
+        let text = unsigned_invitation(b"chain", &[]) + "</PEERINVITATION>";
+        let error = InvitationText::parse(&text).unwrap_err();
+        assert_eq!(error.refusal(), Some(Cause::SignatureMissing.refusal()));
+        let text = signed_invitation(unsigned_invitation(b"chain", &[]), &[7; 64]);
+        let read = InvitationText::parse(&text).unwrap();
+        assert_eq!((&read.chain[..], read.signature), (&b"chain"[..], [7; 64]));
+        assert_eq!(read.signed, unsigned_invitation(b"chain", &[]));
+    }
+}

@@ -376,7 +376,7 @@ fn requests_out_of_range_are_refused_with_their_code() {
         |info: &mut IdentityInfo| info.key = KeyId([1; 32]),
         |info: &mut IdentityInfo| info.public_key[20] ^= 1,
         |info: &mut IdentityInfo| {
-            info.name = Identity::create(None, None, now()).unwrap().name().clone()
+            info.name = Identity::create(None, None, now()).unwrap().name().clone();
         },
     ] {
         let mut subject = bob.clone();

@@ -270,3 +270,59 @@ fn cause(error: &der::Error) -> Cause {
         _ => Cause::DerMalformed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_identifier_is_the_uuid_it_says() {
+        // X.690 §8.19: septets, most significant first, after 2.25 as 2 * 40 + 25.
+        let number = PEER_GROUP.0[1..]
+            .iter()
+            .fold(0u128, |number, byte| number << 7 | u128::from(byte & 0x7f));
+        assert_eq!(number, 338_937_934_004_514_887_064_444_748_114_970_184_119);
+        assert_eq!(number, 0xfefd1256_ebb0_4ae8_b4c6_8afe76b289b7);
+        assert_eq!(PEER_GROUP.0[0], 2 * 40 + 25);
+    }
+
+    #[test]
+    fn identifiers_have_one_encoding() {
+        for good in [&[0x06, 3, 0x55, 4, 3][..], &[0x06, 2, 0x81, 0x01]] {
+            assert_eq!(Oid::from_der(good).unwrap().0, &good[2..]);
+        }
+        for bad in
+            [&[0x06, 0][..], &[0x06, 1, 0x81], &[0x06, 2, 0x80, 0x01], &[0x06, 3, 0x55, 0x80, 0x01]]
+        {
+            assert!(Oid::from_der(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn dates_change_their_form_in_2050() {
+        let last = FileTime::from_unix(2_524_607_999);
+        assert!(matches!(Time::new(last), Time::Utc(_)));
+        assert!(matches!(Time::new(last.plus_seconds(1)), Time::General(_)));
+        for time in [FileTime::UNIX_EPOCH, last, last.plus_seconds(1), FileTime::NO_END] {
+            assert_eq!(Time::new(time).to_file_time(), time);
+        }
+    }
+
+    #[test]
+    fn dates_beyond_what_can_be_written_stop_at_the_ends() {
+        assert_eq!(Time::new(FileTime(0)).to_file_time(), FileTime::UNIX_EPOCH);
+        assert_eq!(Time::new(FileTime(u64::MAX)).to_file_time(), FileTime::NO_END);
+        assert_eq!(
+            Time::new(FileTime(FileTime::UNIX_EPOCH.0 + 9_999_999)).to_file_time(),
+            FileTime::UNIX_EPOCH
+        );
+    }
+
+    #[test]
+    fn a_name_of_more_than_one_part_has_no_common_name() {
+        let one = name("x").unwrap();
+        assert_eq!(common_name(&AnyRef::from_der(&one).unwrap()), Some("x"));
+        let two = [&[0x30, 2 * one[1]], &one[2..], &one[2..]].concat();
+        assert_eq!(common_name(&AnyRef::from_der(&two).unwrap()), None);
+    }
+}
