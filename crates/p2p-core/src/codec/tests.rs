@@ -1,3 +1,4 @@
+use alloc::vec;
 use super::*;
 use proptest::prelude::*;
 
