@@ -6,7 +6,7 @@ use core::ffi::c_void;
 use core::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use p2p_core::{Address, Code, Member};
+use p2p_group::{Address, Code, Member};
 
 use crate::guard::{self, Failure, Out};
 use crate::layout::{
@@ -214,9 +214,9 @@ fn connection(arena: &mut Arena, item: &ConnectionItem) -> *mut PEER_CONNECTION_
 mod tests {
     use super::*;
     use crate::{layout, memory::PeerFreeData, wide};
-    use bytes::Bytes;
     use core::net::SocketAddr;
-    use p2p_core::{FileTime, KeyId, Roles};
+    use p2p_group::Bytes;
+    use p2p_group::{FileTime, KeyId, Roles};
 
     const E_INVALIDARG: HRESULT = Code::E_INVALIDARG.0;
 

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use p2p_core::Code;
+use p2p_group::Code;
 
 use crate::guard::{self, Failure};
 use crate::layout::{BOOL, HANDLE, HRESULT, INFINITE};

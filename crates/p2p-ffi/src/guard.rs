@@ -7,7 +7,7 @@ use core::cell::Cell;
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
-use p2p_core::{Code, Refusal};
+use p2p_group::{Code, Refusal};
 
 use crate::layout::HRESULT;
 use crate::wide::WideError;
@@ -41,6 +41,38 @@ impl From<Code> for Failure {
 impl From<WideError> for Failure {
     fn from(error: WideError) -> Failure {
         Code::from(error).into()
+    }
+}
+
+macro_rules! from_group_errors {
+    ($($error:ident)*) => {
+        $(impl From<p2p_group::$error> for Failure {
+            fn from(error: p2p_group::$error) -> Failure {
+                tracing::debug!(code = %error.code(), "{error}");
+                Failure::new(error.code(), error.refusal())
+            }
+        })*
+    };
+}
+
+macro_rules! from_plain_errors {
+    ($($error:ident)*) => {
+        $(impl From<p2p_group::$error> for Failure {
+            fn from(error: p2p_group::$error) -> Failure {
+                error.code().into()
+            }
+        })*
+    };
+}
+
+from_group_errors!(Error IdentityError GroupError InviteError CryptoError DirectError);
+from_plain_errors!(Closed ConnectError SendError CloseError);
+
+impl From<p2p_group::StartError> for Failure {
+    /// Nothing else tells the program what is wrong with its environment.
+    fn from(error: p2p_group::StartError) -> Failure {
+        tracing::warn!(code = %error.code(), "{error}");
+        Failure::new(error.code(), error.refusal())
     }
 }
 

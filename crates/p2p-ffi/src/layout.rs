@@ -7,7 +7,7 @@
 
 use core::ffi::{c_char, c_void};
 
-use p2p_core::{Address, FileTime, Guid};
+use p2p_group::{Address, FileTime, Guid};
 
 /// A 32-bit result; negative values are failures.
 pub type HRESULT = i32;

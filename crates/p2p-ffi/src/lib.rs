@@ -7,19 +7,38 @@
 //! panics, out pointers cleared and checked, handles looked up in tables (never followed), then one call.
 #![allow(non_snake_case, reason = "the exported names are those of the C header")]
 
+mod direct;
 mod enumeration;
 mod event_object;
+mod events;
+mod group;
 mod guard;
 mod handle;
+mod identity;
+mod invitation;
 pub mod layout;
 mod memory;
 mod public_key;
 mod runtime;
 mod wide;
 
+pub use direct::{
+    PeerGroupCloseDirectConnection, PeerGroupOpenDirectConnection, PeerGroupSendData,
+};
 pub use enumeration::{PeerEndEnumeration, PeerGetItemCount, PeerGetNextItem};
 pub use event_object::{
     P2PCloseEvent, P2PCreateEvent, P2PEventFd, P2PResetEvent, P2PSetEvent, P2PWaitEvent,
 };
+pub use events::{
+    P2PGetEventDetail, PeerGroupGetEventData, PeerGroupRegisterEvent, PeerGroupUnregisterEvent,
+};
+pub use group::{
+    PeerGroupClose, PeerGroupConnect, PeerGroupConnectByAddress, PeerGroupCreate, PeerGroupDelete,
+    PeerGroupEnumConnections, PeerGroupEnumMembers, PeerGroupGetStatus, PeerGroupJoin,
+    PeerGroupOpen,
+};
 pub use guard::P2PGetLastErrorDetail;
+pub use identity::{PeerIdentityCreate, PeerIdentityDelete, PeerIdentityGetXML};
+pub use invitation::{PeerGroupCreateInvitation, PeerGroupParseInvitation};
 pub use memory::PeerFreeData;
+pub use runtime::{PeerGroupShutdown, PeerGroupStartup};

@@ -13,7 +13,7 @@ use std::alloc;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use p2p_core::{Code, Payload};
+use p2p_group::Code;
 
 use crate::guard;
 
@@ -152,15 +152,6 @@ impl Arena {
         self.at(room)
     }
 
-    /// Adds bytes, copied straight from the pieces in which they arrived; null for none.
-    pub(crate) fn payload(&mut self, payload: &Payload) -> *mut u8 {
-        let (start, length) = (self.used, payload.len());
-        for piece in payload.pieces() {
-            self.copy(piece);
-        }
-        if length == 0 { ptr::null_mut() } else { self.base.wrapping_add(start) }
-    }
-
     /// Adds bytes; null for none.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> *mut u8 {
         let start = self.copy(bytes);
@@ -214,7 +205,6 @@ pub extern "system" fn PeerFreeData(pvData: *const c_void) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
     #[repr(C)]
     #[derive(Clone, Copy)]
@@ -226,11 +216,11 @@ mod tests {
         data: *mut u8,
     }
 
-    fn sample(name: &str, numbers: &[u64], payload: &Payload) -> *mut Sample {
+    fn sample(name: &str, numbers: &[u64], data: &[u8]) -> *mut Sample {
         build(Code::CRYPT_E_NO_MATCH, |arena| {
             let top = arena.reserve::<Sample>(1);
             let name = arena.wide(name);
-            let data = arena.payload(payload);
+            let data = arena.bytes(data);
             let count = numbers.len() as u32;
             let numbers = arena.list(numbers);
             arena.set(top, 0, Sample { small: 7, name, count, numbers, data });
@@ -240,8 +230,7 @@ mod tests {
 
     #[test]
     fn a_block_holds_all_it_points_to() {
-        let payload = Payload::Many(vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")]);
-        let block = sample("né", &[1, 2, 3], &payload);
+        let block = sample("né", &[1, 2, 3], b"abc");
         // SAFETY: just built, and freed below only.
         let (top, name) = unsafe { (*block, crate::wide::read((*block).name, 10).unwrap()) };
         assert_eq!((top.small, name.as_str(), top.count), (7, "né", 3));
@@ -259,7 +248,7 @@ mod tests {
 
     #[test]
     fn nothing_is_null_and_its_detail_is_known_while_it_is_out() {
-        let block = sample("", &[], &Payload::EMPTY);
+        let block = sample("", &[], &[]);
         // SAFETY: just built.
         let top = unsafe { *block };
         assert!(top.numbers.is_null() && top.data.is_null() && !top.name.is_null());

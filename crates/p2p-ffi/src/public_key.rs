@@ -3,7 +3,7 @@
 //! Everything that is read here was verified by `p2p-crypto` before; this only finds the parts. What cannot be found is
 //! left out.
 
-use p2p_core::Member;
+use p2p_group::Member;
 
 use crate::layout::{
     CERT_PUBLIC_KEY_INFO, CRYPT_ALGORITHM_IDENTIFIER, CRYPT_BIT_BLOB, CRYPT_OBJID_BLOB,

@@ -1,12 +1,21 @@
-//! The library in this process: its tables, and whether it is started.
+//! The library in this process: whether it is started, its tables, and the identities that run.
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::Arc;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::ffi::c_void;
+use std::io::{self, ErrorKind, IsTerminal};
+use std::net::{Ipv6Addr, UdpSocket};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use p2p_group::{Code, Group, Home, Library};
+use tracing_subscriber::EnvFilter;
 
 use crate::enumeration::Enumeration;
 use crate::event_object::Signal;
+use crate::events::Queue;
+use crate::guard::{self, Failure, Out};
 use crate::handle::{Kind, Table};
+use crate::layout::{HGROUP, HPEEREVENT, HRESULT, PEER_GROUP_VERSION, PEER_VERSION_DATA};
 
 /// Everything that belongs to this process and to no other: a child made by `fork` starts with nothing.
 pub(crate) struct Process {
@@ -16,6 +25,16 @@ pub(crate) struct Process {
     pub(crate) events: Table<Signal>,
     /// Snapshots that are being read.
     pub(crate) enumerations: Table<Arc<Enumeration>>,
+    /// Group handles that are open.
+    pub(crate) groups: Table<Group>,
+    /// Registrations.
+    pub(crate) queues: Table<Arc<Queue>>,
+    /// Successful startups without their shutdown.
+    startups: AtomicU32,
+    /// Held by the first startup and the last shutdown for as long as they take.
+    transition: Mutex<()>,
+    /// The identities that run; `None` while the library is not started.
+    library: Mutex<Option<Arc<Library>>>,
 }
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
@@ -33,11 +52,76 @@ impl Process {
         }
     }
 
+    /// The same, if the library is started.
+    ///
+    /// # Errors
+    /// `PEER_E_NOT_INITIALIZED`.
+    pub(crate) fn started() -> Result<&'static Process, Failure> {
+        let process = Process::current();
+        if process.is_started() { Ok(process) } else { Err(Code::PEER_E_NOT_INITIALIZED.into()) }
+    }
+
+    /// The group behind a handle.
+    ///
+    /// # Errors
+    /// `PEER_E_INVALID_GROUP`.
+    pub(crate) fn group(&self, handle: HGROUP) -> Result<Group, Failure> {
+        self.groups.get(handle).ok_or(Code::PEER_E_INVALID_GROUP.into())
+    }
+
+    /// A handle for a group.
+    ///
+    /// # Errors
+    /// `E_OUTOFMEMORY` if as many are open as there may be; `PEER_E_NOT_INITIALIZED` if the library was shut down
+    /// meanwhile.
+    pub(crate) fn add_group(&self, group: Group) -> Result<HGROUP, Failure> {
+        self.add(&self.groups, group)
+    }
+
+    /// A handle for a registration.
+    ///
+    /// # Errors
+    /// As [`add_group`](Self::add_group).
+    pub(crate) fn add_queue(&self, queue: Arc<Queue>) -> Result<HPEEREVENT, Failure> {
+        self.add(&self.queues, queue)
+    }
+
+    fn add<T: Clone>(&self, table: &Table<T>, value: T) -> Result<*mut c_void, Failure> {
+        let handle = table.insert(value).ok_or(Code::E_OUTOFMEMORY)?;
+        if self.is_started() {
+            return Ok(handle);
+        }
+        // The last shutdown may have emptied the tables before this handle was in.
+        drop(table.remove(handle));
+        Err(Code::PEER_E_NOT_INITIALIZED.into())
+    }
+
+    /// The identities of this process, running or not.
+    ///
+    /// # Errors
+    /// `PEER_E_NOT_INITIALIZED` if the library was shut down meanwhile.
+    pub(crate) fn library(&self) -> Result<Arc<Library>, Failure> {
+        self.lock_library().clone().ok_or(Code::PEER_E_NOT_INITIALIZED.into())
+    }
+
+    fn is_started(&self) -> bool {
+        self.startups.load(Ordering::Acquire) > 0
+    }
+
+    fn lock_library(&self) -> MutexGuard<'_, Option<Arc<Library>>> {
+        self.library.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn begin(id: u32, known: *mut Process) -> &'static Process {
         let process = Box::into_raw(Box::new(Process {
             id,
             events: Table::new(Kind::Event),
             enumerations: Table::new(Kind::Enumeration),
+            groups: Table::new(Kind::Group),
+            queues: Table::new(Kind::Queue),
+            startups: AtomicU32::new(0),
+            transition: Mutex::new(()),
+            library: Mutex::new(None),
         }));
         match CURRENT.compare_exchange(known, process, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: just leaked, and never freed from now on.
@@ -49,5 +133,147 @@ impl Process {
                 unsafe { &*other }
             }
         }
+    }
+
+    /// Ends everything: registrations, handles, and what runs.
+    fn end(&self) {
+        let library = self.lock_library().take();
+        for queue in self.queues.remove_where(|_| true) {
+            queue.end();
+        }
+        drop(self.groups.remove_where(|_| true));
+        if let Some(library) = library {
+            library.shutdown_blocking();
+        }
+    }
+}
+
+/// Starts the library in this process, for a program that speaks version `wVersionRequested` (low byte major, high byte
+/// minor). Counted: each success needs one [`PeerGroupShutdown`].
+///
+/// `E_INVALIDARG`: `pVersionData` is null. `PEER_E_UNSUPPORTED_VERSION`: not version 1. `PEER_E_IPV6_NOT_INSTALLED`: no
+/// IPv6 socket can be made. `E_OUTOFMEMORY`. `PEER_E_CERT_STORE_CORRUPTED`: a stored identity is damaged.
+///
+/// # Safety
+/// `pVersionData` is null or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn PeerGroupStartup(
+    wVersionRequested: u16,
+    pVersionData: *mut PEER_VERSION_DATA,
+) -> HRESULT {
+    guard::call(|| {
+        // SAFETY: as the caller promises.
+        let out = unsafe { Out::clear(pVersionData, PEER_VERSION_DATA::default()) };
+        out.required()?;
+        let granted = grant(wVersionRequested).ok_or(Code::PEER_E_UNSUPPORTED_VERSION)?;
+        let process = Process::current();
+        let _transition = process.transition.lock().unwrap_or_else(PoisonError::into_inner);
+        if !process.is_started() {
+            start_log();
+            check_sockets().map_err(socket_code)?;
+            let home = Home::from_env()?;
+            check_identities(&home)?;
+            *process.lock_library() = Some(Arc::new(Library::new(home)));
+        }
+        process.startups.fetch_add(1, Ordering::AcqRel);
+        out.set(PEER_VERSION_DATA { wVersion: granted, wHighestVersion: PEER_GROUP_VERSION });
+        Ok(Code::S_OK)
+    })
+}
+
+/// Undoes one [`PeerGroupStartup`]. The last one closes every group, delivering for at most 5 s; handles of groups and
+/// registrations end, snapshots and memory stay.
+///
+/// `PEER_E_NOT_INITIALIZED`: the library is not started.
+#[unsafe(no_mangle)]
+pub extern "system" fn PeerGroupShutdown() -> HRESULT {
+    guard::call(|| {
+        let process = Process::started()?;
+        let _transition = process.transition.lock().unwrap_or_else(PoisonError::into_inner);
+        let startups = &process.startups;
+        let one_less = startups
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1));
+        match one_less {
+            Ok(1) => process.end(),
+            Ok(_) => {}
+            Err(_) => return Err(Code::PEER_E_NOT_INITIALIZED.into()),
+        }
+        Ok(Code::S_OK)
+    })
+}
+
+/// The version that a program gets: its own or ours, whichever is older.
+fn grant(requested: u16) -> Option<u16> {
+    let [major, minor] = requested.to_le_bytes();
+    let [ours_major, ours_minor] = PEER_GROUP_VERSION.to_le_bytes();
+    (major == ours_major).then(|| u16::from_le_bytes([major, minor.min(ours_minor)]))
+}
+
+/// `P2P_LOG` to standard error, unless the program has a subscriber of its own.
+fn start_log() {
+    let filter = std::env::var("P2P_LOG").ok().map(EnvFilter::try_new);
+    let (filter, mistake) = match filter {
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (EnvFilter::new("warn"), Some(error)),
+        None => (EnvFilter::new("warn"), None),
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let set = log.with_ansi(io::stderr().is_terminal()).try_init();
+    if let (Ok(()), Some(error)) = (set, mistake) {
+        tracing::warn!("P2P_LOG is not a filter, warnings are shown: {error}");
+    }
+}
+
+fn check_sockets() -> io::Result<()> {
+    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).map(drop)
+}
+
+fn socket_code(error: io::Error) -> Failure {
+    tracing::warn!("no IPv6 socket can be made: {error}");
+    // Neither ENFILE nor EMFILE has a kind of its own.
+    let exhausted =
+        error.kind() == ErrorKind::OutOfMemory || matches!(error.raw_os_error(), Some(23 | 24));
+    if exhausted { Code::E_OUTOFMEMORY.into() } else { Code::PEER_E_IPV6_NOT_INSTALLED.into() }
+}
+
+/// Whether what is stored can be read. Anything but damage is the affair of the call that needs it.
+fn check_identities(home: &Home) -> Result<(), Failure> {
+    match home.identities().map_err(Failure::from) {
+        Err(failure) if failure.code == Code::PEER_E_CERT_STORE_CORRUPTED => Err(failure),
+        Err(failure) => {
+            tracing::info!(code = %failure.code, "identities could not be read");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_version_is_granted() {
+        let rows = [
+            (0x0101, Some(0x0101)),
+            (0x0001, Some(0x0001)),
+            (0x0201, Some(0x0101)),
+            (0xff01, Some(0x0101)),
+        ];
+        for (requested, granted) in rows {
+            assert_eq!(grant(requested), granted, "{requested:#06x}");
+        }
+        for unknown in [0x0000, 0x0100, 0x0002, 0x0102] {
+            assert_eq!(grant(unknown), None, "{unknown:#06x}");
+        }
+    }
+
+    #[test]
+    fn what_a_socket_lacks_has_its_code() {
+        assert_eq!(socket_code(io::Error::from_raw_os_error(24)).code, Code::E_OUTOFMEMORY);
+        assert_eq!(
+            socket_code(ErrorKind::Unsupported.into()).code,
+            Code::PEER_E_IPV6_NOT_INSTALLED
+        );
     }
 }

@@ -4,7 +4,7 @@
 
 use core::ptr;
 
-use p2p_core::Code;
+use p2p_group::Code;
 
 /// Longest text read anywhere, in UTF-16 units: what an invitation or an identity may have.
 pub(crate) const TEXT_MAX: usize = 65_536;

@@ -4,7 +4,7 @@
 use core::ptr;
 use std::sync::mpsc;
 
-use p2p_core::Code;
+use p2p_group::Code;
 use peergroup::layout::{HANDLE, INFINITE};
 use peergroup::{
     P2PCloseEvent, P2PCreateEvent, P2PEventFd, P2PResetEvent, P2PSetEvent, P2PWaitEvent,

@@ -3,7 +3,7 @@
 
 use core::mem::{align_of, offset_of, size_of};
 
-use p2p_core::Guid;
+use p2p_group::Guid;
 use peergroup::layout as ours;
 use windows_sys::Win32::Foundation as foundation;
 use windows_sys::Win32::NetworkManagement::P2P as p2p;
@@ -143,7 +143,7 @@ fn codes_have_the_values_of_windows() {
         TRUST_E_EXPLICIT_DISTRUST CERT_E_INVALID_POLICY CERT_E_INVALID_NAME);
     let peer = general.into_iter().chain(derived).chain(peer);
     for (name, value) in peer.chain(refusals) {
-        let code = p2p_core::Code::all().find(|code| code.0 == value);
+        let code = p2p_group::Code::all().find(|code| code.0 == value);
         assert_eq!(code.and_then(|code| code.name()), Some(name), "{value:#X}");
     }
 }
@@ -161,6 +161,6 @@ fn roles_are_those_of_windows() {
             Data3: theirs.data3,
             Data4: theirs.data4,
         };
-        assert!(p2p_core::Roles::from_guid(Guid::from(ours)).is_some());
+        assert!(p2p_group::Roles::from_guid(Guid::from(ours)).is_some());
     }
 }
