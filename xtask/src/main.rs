@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`. One file per command, one line in [`COMMANDS`].
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
 mod demo;
 mod nostd;
@@ -20,6 +21,7 @@ type Command = (&'static str, &'static str, fn(&[String]) -> Outcome);
 
 const COMMANDS: &[Command] = &[
     ("demo", "the main job as a play: real processes, real sockets, one intruder", demo::run),
+    ("bench", "figures beside raw QUIC in one run: --json, --rounds N, --mib N", bench::run),
     ("test", "every test and doctest; further words go to the test runner", test::run),
     (
         "ci",
