@@ -214,7 +214,12 @@ impl<M: Machine> Engine<M> {
             }
             self.listener.publish(&sockets, done, false);
             let addresses = sockets.iter().flat_map(|socket| reachable(socket.bound)).collect();
-            self.feed([Input::Listening { addresses }]);
+            // Looked at under the node's lock: an order that was overtaken is not answered, because the node would take
+            // "closed" for the answer to the later "open".
+            let latest = || {
+                (self.listener.wanted().orders == done).then_some(Input::Listening { addresses })
+            };
+            self.feed(std::iter::once_with(latest).flatten());
         }
         self.listener.publish(&Arc::default(), done, true);
         close(&sockets).await;
