@@ -235,8 +235,13 @@ fn failure(path: &Path, error: impl Into<Failure>) -> StoreError {
         Failure::Store(error) => error,
         Failure::Malformed(error) => unusable(&format_args!("a record is malformed ({error:?})")),
         Failure::Redb(redb::Error::DatabaseAlreadyOpen) => StoreError::GroupInUse,
-        // redb reports a file that is none of its own as invalid data.
-        Failure::Redb(redb::Error::Io(source)) if source.kind() == io::ErrorKind::InvalidData => {
+        // redb reports a file that is none of its own as invalid data, one that was cut as an unexpected end.
+        Failure::Redb(redb::Error::Io(source))
+            if matches!(
+                source.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
             unusable(&source)
         }
         Failure::Redb(redb::Error::Io(source)) => StoreError::DatabaseAccess { path, source },

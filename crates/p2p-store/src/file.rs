@@ -388,3 +388,127 @@ fn group_from(name: &str) -> Option<KeyId> {
     }
     Some(KeyId(key))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use p2p_core::Code;
+    use redb::StorageBackend;
+
+    use super::*;
+    use crate::database::Backend;
+
+    const GROUP: KeyId = KeyId([1; 32]);
+
+    /// A disk that takes so many more bytes, then none.
+    #[derive(Debug)]
+    struct Full {
+        disk: Box<dyn StorageBackend>,
+        room: Arc<AtomicU64>,
+    }
+
+    impl Full {
+        fn take(&self, bytes: u64) -> io::Result<()> {
+            let taken = self
+                .room
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |room| room.checked_sub(bytes));
+            taken.map(|_| ()).map_err(|_| io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    impl StorageBackend for Full {
+        fn len(&self) -> io::Result<u64> {
+            self.disk.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.disk.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            let more = len.saturating_sub(self.disk.len()?);
+            self.take(more)?;
+            self.disk.set_len(len)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.disk.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.take(data.len() as u64)?;
+            self.disk.write(offset, data)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            self.disk.close()
+        }
+    }
+
+    fn store_with_room(folder: &Path, room: u64) -> (FileStore, Arc<AtomicU64>) {
+        let room = Arc::new(AtomicU64::new(room));
+        let (file, left) = (file_device(), Arc::clone(&room));
+        let device: Device = Arc::new(move |path| {
+            let Backend(disk) = file(path)?;
+            Ok(Backend(Box::new(Full { disk, room: Arc::clone(&left) })))
+        });
+        (FileStore::with_device(folder.to_owned(), device), room)
+    }
+
+    fn addresses(peer: u8, port: u16) -> StoreChange {
+        let addresses = vec![Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], port)))];
+        StoreChange::Addresses { group: GROUP, peer: KeyId([peer; 32]), addresses }
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_change_keeps_what_was_and_recovers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, room) = store_with_room(folder.path(), 1 << 30);
+        let lock = store.lock(&GROUP).unwrap();
+        store.commit(&[addresses(1, 1), addresses(2, 1)]).unwrap();
+        // Wherever in the transaction the room ends, the answer is the same and nothing has changed.
+        for left in (0..).step_by(4_096) {
+            room.store(left, Ordering::SeqCst);
+            let result = store.commit(&[addresses(1, 2), addresses(2, 2), addresses(3, 2)]);
+            room.store(1 << 30, Ordering::SeqCst);
+            let ports: Vec<_> =
+                store.load(&GROUP).unwrap().addresses.iter().map(|entry| entry.1[0].port).collect();
+            match result {
+                Err(error) => {
+                    assert_eq!(
+                        error.code(),
+                        Code::PEER_E_DISK_FULL,
+                        "{left} bytes left: {error:?}"
+                    );
+                    assert_eq!(ports, [1, 1], "{left} bytes left");
+                }
+                Ok(()) => {
+                    assert!(left > 0, "the disk was full");
+                    assert_eq!(ports, [2, 2, 2]);
+                    break;
+                }
+            }
+        }
+        drop(lock);
+        let anew = FileStore::new(folder.path());
+        assert_eq!(anew.load(&GROUP).unwrap().addresses.len(), 3);
+    }
+
+    #[test]
+    fn a_disk_full_from_the_start_is_said_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = store_with_room(folder.path(), 0);
+        assert_eq!(store.load(&GROUP).unwrap_err().code(), Code::PEER_E_DISK_FULL);
+        assert_eq!(store.commit(&[addresses(1, 1)]).unwrap_err().code(), Code::PEER_E_DISK_FULL);
+    }
+
+    #[test]
+    fn names_of_groups_are_read_back_and_others_are_not_groups() {
+        let group = KeyId(std::array::from_fn(|index| index as u8 * 7));
+        assert_eq!(group_from(&name_of(&group)), Some(group));
+        for name in ["", "01", &"0G".repeat(32), &"AB".repeat(32), &"é".repeat(32)] {
+            assert_eq!(group_from(name), None, "{name}");
+        }
+    }
+}
