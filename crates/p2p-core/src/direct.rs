@@ -365,7 +365,11 @@ impl<A: Authority> Node<A> {
                 self.timers.cancel(Timer::Direct(id));
                 self.refill_direct(id);
             }
-            State::LocalClosing => self.timer(Timer::Direct(id), self.limits.direct_linger),
+            State::LocalClosing => {
+                self.timer(Timer::Direct(id), self.limits.direct_linger);
+                // The acknowledgement comes behind what the application has not made room for.
+                self.refill_direct(id);
+            }
             State::RemoteClosed => {
                 self.timer(Timer::Direct(id), self.limits.direct_listed);
                 self.detach(id);

@@ -74,6 +74,8 @@ pub(crate) struct Peer {
 pub(crate) struct Known {
     pub(crate) member: Arc<Member>,
     pub(crate) stored: bool,
+    /// Stored, and not yet told to the application.
+    news: Option<MemberChange>,
     /// The application was told that the member is here.
     shown: bool,
 }
@@ -87,8 +89,9 @@ impl Group {
         limits: &Limits,
     ) -> Group {
         let others = snapshot.members.into_iter().filter(|m| m.key != own.key).take(limits.members);
-        let known =
-            |member: Arc<Member>| (member.key, Known { member, stored: true, shown: false });
+        let known = |member: Arc<Member>| {
+            (member.key, Known { member, stored: true, news: None, shown: false })
+        };
         Group {
             key,
             node,
@@ -109,6 +112,11 @@ impl Group {
             directs: 0,
             own,
         }
+    }
+
+    /// Whether members may be spoken of: while a group connects, its first neighbour is told first.
+    fn tells_members(&self) -> bool {
+        self.life != Life::Connecting || self.peers.values().any(|p| p.neighbour.id().is_some())
     }
 
     fn is_present(&self, key: &KeyId) -> bool {
@@ -317,7 +325,7 @@ impl<A: Authority> Node<A> {
             self.forget_group_timers(key);
             self.event(key, Event::Closed);
         }
-        self.ghosts.retain(|_, ghost| ghost.group != key);
+        self.forget_ghosts(key);
         self.maybe_stop_listening();
     }
 
@@ -368,7 +376,9 @@ impl<A: Authority> Node<A> {
                 true
             }
             None if room => {
-                group.members.insert(peer, Known { member, stored: false, shown: false });
+                group
+                    .members
+                    .insert(peer, Known { member, stored: false, news: None, shown: false });
                 true
             }
             None => return,
@@ -380,15 +390,35 @@ impl<A: Authority> Node<A> {
         self.show_presence(key, peer);
     }
 
+    /// The first neighbour was told: now the members may be.
+    pub(crate) fn show_members(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get(&key) else { return };
+        let waiting = |(peer, known): (&KeyId, &Known)| {
+            let late = known.news.is_some() || known.shown != group.is_present(peer);
+            late.then_some(*peer)
+        };
+        let waiting: Vec<KeyId> = group.members.iter().filter_map(waiting).collect();
+        for peer in waiting {
+            self.show_presence(key, peer);
+        }
+    }
+
     /// Tells the application that a member came or went, once it was told who that is.
     pub(crate) fn show_presence(&mut self, key: GroupKey, peer: KeyId) {
         let Some(group) = self.groups.get_mut(&key) else { return };
         let here = group.is_present(&peer);
-        let Some(known) = group.members.get_mut(&peer).filter(|k| k.stored && k.shown != here)
-        else {
+        let tells = group.tells_members();
+        let Some(known) = group.members.get_mut(&peer).filter(|k| tells && k.stored) else {
             return;
         };
-        known.shown = here;
+        if let Some(change) = known.news.take() {
+            let member = known.member.clone();
+            self.event(key, Event::Member { change, member });
+            return self.show_presence(key, peer);
+        }
+        if core::mem::replace(&mut known.shown, here) == here {
+            return;
+        }
         let change = if here { MemberChange::Connected } else { MemberChange::Disconnected };
         let member = known.member.clone();
         self.event(key, Event::Member { change, member });
@@ -412,8 +442,7 @@ impl<A: Authority> Node<A> {
                 let change =
                     if known.stored { MemberChange::Updated } else { MemberChange::Joined };
                 known.stored = true;
-                let member = known.member.clone();
-                self.event(key, Event::Member { change, member });
+                known.news = Some(change);
                 self.show_presence(key, peer);
             }
             (Pending::Nothing, Ok(())) => {}

@@ -134,6 +134,9 @@ impl<A: Authority> Node<A> {
         let id = self.fresh_connection();
         self.set_neighbour(key, peer, Neighbour::Connected(id));
         self.neighbour_event(key, peer, id, ConnectionChange::Connected, Cause::Orderly);
+        if self.groups.get(&key).is_some_and(|g| g.life == Life::Connecting) {
+            self.show_members(key);
+        }
         if self.groups.get(&key).is_some_and(|g| g.life == Life::Online) {
             self.update_status(key);
             self.plan_maintenance(key);

@@ -160,6 +160,16 @@ impl<A: Authority> Node<A> {
         }
     }
 
+    /// A group is gone, and its queues with it: what waited in them no longer counts.
+    pub(crate) fn forget_ghosts(&mut self, group: GroupKey) {
+        let of_group = |(id, ghost): (&ConnectionId, &Ghost)| (ghost.group == group).then_some(*id);
+        let gone: alloc::vec::Vec<ConnectionId> = self.ghosts.iter().filter_map(of_group).collect();
+        for id in gone {
+            let unread = self.ghosts.get(&id).map_or(0, |ghost| ghost.unread);
+            self.data_taken(id, unread.saturating_sub(MESSAGE_COST));
+        }
+    }
+
     fn forget_budget(&mut self, peer: KeyId) {
         let empty =
             |b: &PeerBudget| b.unread == 0 && b.blocked.is_empty() && b.unfinished.is_empty();

@@ -136,7 +136,8 @@ impl Authority for Fake {
 pub fn mix(parts: &[&[u8]]) -> [u8; 32] {
     let mut out = [0; 32];
     for (lane, bytes) in out.chunks_mut(8).enumerate() {
-        let mut state = 0xcbf2_9ce4_8422_2325_u64 ^ (lane as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut state =
+            0xcbf2_9ce4_8422_2325_u64 ^ (lane as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         for part in parts {
             for byte in part.iter().chain(&(part.len() as u64).to_be_bytes()) {
                 state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);

@@ -330,10 +330,8 @@ impl World {
         let seed = super::fake::mix(&[b"again", &self.random().to_be_bytes()]);
         let old = &self.machines[m];
         let mut new = Machine::new(old.key, old.address, old.limits.clone(), seed, now);
-        let config = Config {
-            limits: old.limits.clone(),
-            previous: previous.then(|| old.node.instance()),
-        };
+        let config =
+            Config { limits: old.limits.clone(), previous: previous.then(|| old.node.instance()) };
         new.node = Node::new(config, old.node.authority().clone(), seed, now);
         new.epoch = old.epoch + 1;
         // The driver numbers links over all runs here, so that what is left of the old ones is told apart.

@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use p2p_core::{Address, FileTime, GroupKey, GroupSnapshot, Input, KeyId, Limits, Now, SECOND, Tick};
+use p2p_core::{
+    Address, FileTime, GroupKey, GroupSnapshot, Input, KeyId, Limits, Now, SECOND, Tick,
+};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -57,7 +59,12 @@ impl World {
         World {
             tick: 0,
             wall: GENESIS,
-            net: Net { delay: 10 * MS, jitter: 2 * MS, chunk: 16_384, black_holes: BTreeSet::new() },
+            net: Net {
+                delay: 10 * MS,
+                jitter: 2 * MS,
+                chunk: 16_384,
+                black_holes: BTreeSet::new(),
+            },
             machines: Vec::new(),
             wires: BTreeMap::new(),
             queue: BTreeMap::new(),
@@ -134,9 +141,10 @@ impl World {
 
     /// When something happens next.
     fn next(&self) -> Option<(u64, Option<usize>)> {
-        let timers = self.machines.iter().enumerate().filter(|(_, m)| m.alive).filter_map(|(n, m)| {
-            m.node.next_timeout().map(|(tick, _)| (tick.0.max(self.tick), Some(n)))
-        });
+        let timers =
+            self.machines.iter().enumerate().filter(|(_, m)| m.alive).filter_map(|(n, m)| {
+                m.node.next_timeout().map(|(tick, _)| (tick.0.max(self.tick), Some(n)))
+            });
         let timer = timers.min_by_key(|(tick, n)| (*tick, *n));
         let queued = self.queue.first_key_value().map(|((tick, _), _)| (*tick, None));
         // A timer that is due comes before the inputs of its moment.

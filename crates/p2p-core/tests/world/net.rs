@@ -13,7 +13,13 @@ use super::{World, addresses};
 #[derive(Debug)]
 pub enum Happening {
     Input(usize, u32, Input),
-    Dialled { machine: usize, epoch: u32, dial: DialId, address: Address, expect: Expect },
+    Dialled {
+        machine: usize,
+        epoch: u32,
+        dial: DialId,
+        address: Address,
+        expect: Expect,
+    },
     Up(u64, usize, Input),
     Arrive(u64, usize, Item),
     /// The receiver reads what credit allows.
