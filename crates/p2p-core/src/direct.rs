@@ -488,8 +488,7 @@ impl<A: Authority> Node<A> {
             group.directs -= 1;
         }
         if let Some(link) = direct.link {
-            self.retire(link);
-            self.release_link(link);
+            self.release_idle(link);
         }
         self.closing_progress(direct.group);
     }

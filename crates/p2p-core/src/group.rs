@@ -545,8 +545,10 @@ impl<A: Authority> Node<A> {
     pub(crate) fn learn_addresses(&mut self, key: GroupKey, peer: KeyId, addresses: &[Address]) {
         let (max, own) = (self.limits.addresses_per_peer, self.own);
         let members = self.limits.members;
-        let Some(group) =
-            self.groups.get_mut(&key).filter(|g| peer != own && g.book.len() < members)
+        let Some(group) = self
+            .groups
+            .get_mut(&key)
+            .filter(|g| peer != own && (g.book.len() < members || g.book.contains_key(&peer)))
         else {
             return;
         };

@@ -103,6 +103,11 @@ impl Link {
         self.streams.values().filter_map(id).collect()
     }
 
+    /// Whether a stream besides the control streams has not ended on both sides: an acknowledgement may be on its way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.streams.values().any(|s| matches!(s.role, Role::Direct(_) | Role::Spent))
+    }
+
     /// Whether new streams may be opened on it.
     pub(crate) fn usable(&self) -> bool {
         !self.superseded && !self.closing
@@ -375,6 +380,7 @@ impl<A: Authority> Node<A> {
             && let Some(l) = self.links.get_mut(&link)
         {
             l.streams.remove(&stream);
+            self.release_idle(link);
         }
     }
 
@@ -428,6 +434,14 @@ impl<A: Authority> Node<A> {
         let known = |(id, l): (&LinkId, &Link)| (l.dialled || l.trusted).then_some(*id);
         let links: Vec<LinkId> = self.links.iter().filter_map(known).collect();
         links.into_iter().for_each(|id| self.release_link(id));
+    }
+
+    /// Closes a link that nothing depends on any longer, once all that it carried has arrived.
+    pub(crate) fn release_idle(&mut self, id: LinkId) {
+        self.retire(id);
+        if self.links.get(&id).is_some_and(|l| !l.is_busy()) {
+            self.release_link(id);
+        }
     }
 
     /// Closes a link that no group needs any longer.

@@ -183,7 +183,8 @@ impl<A: Authority> Node<A> {
             .filter(|(_, c)| !c.is_up() && c.wants_neighbour);
         let asked = |p: &&crate::group::Peer| matches!(p.neighbour, Neighbour::Asked(..));
         let asked = self.groups.get(&key).map_or(0, |g| g.peers.values().filter(asked).count());
-        dials + offered.count() + asked
+        let inherited = self.links.values().filter(|l| l.inherited.get(&key).is_some_and(|i| i.1));
+        dials + offered.count() + inherited.count() + asked
     }
 
     pub(crate) fn candidate_failed(&mut self, key: GroupKey, cause: Cause) {

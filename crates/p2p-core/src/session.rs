@@ -458,6 +458,7 @@ impl<A: Authority> Node<A> {
     /// The peer ended its side of the control stream.
     pub(crate) fn on_control_finished(&mut self, id: LinkId, stream: StreamId) {
         let Some(control) = self.take_control(id, stream) else { return };
+        let ended_here = self.stream(id, stream).is_some_and(|s| s.send_done);
         self.finish(id, stream);
         let cause = match (control.is_up(), control.opener) {
             (true, _) => Cause::Left,
@@ -465,6 +466,10 @@ impl<A: Authority> Node<A> {
             (false, false) => Cause::Lost,
         };
         self.control_ended(id, stream, control, cause);
+        if ended_here {
+            // The peer has answered our FIN: nothing of ours is under way any longer.
+            self.release_link(id);
+        }
     }
 
     pub(crate) fn on_proof_timer(&mut self, id: LinkId, stream: StreamId) {
@@ -564,7 +569,7 @@ impl<A: Authority> Node<A> {
         let Some(survivor) = self.links.values().find(|l| twin(l)) else { return };
         let moved =
             link.controls.keys().all(|g| survivor.control(*g).is_some_and(|(_, c)| c.is_up()));
-        if survivor.dialled && moved && link.direct_ids().is_empty() {
+        if survivor.dialled && moved && !link.is_busy() {
             self.close_link(loser, close::DUPLICATE);
         }
     }
