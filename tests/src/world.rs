@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use p2p_group::{
-    Address, Code, ConnectionId, Filter, Group, Guid, Home, Identity, Invitation, InviteOptions,
-    KeyId, Limits, Node, PeerName, Status,
+    Address, Code, ConnectionId, Filter, Group, Guid, Home, Identity, IdentityInfo, Invitation,
+    InviteOptions, KeyId, Limits, Node, PeerName, Status,
 };
 
 use crate::watch::{Watch, direct_and_data, watch};
@@ -77,8 +77,12 @@ impl End {
 
     /// A plain member's invitation for the identity of `node`.
     pub fn invite(&self, node: &Node) -> Invitation {
-        let invitee = node.identity().info();
-        self.group.invite(&invitee, InviteOptions::default()).expect("a creator may invite")
+        self.invite_info(&node.identity().info())
+    }
+
+    /// The same for somebody in another process.
+    pub fn invite_info(&self, invitee: &IdentityInfo) -> Invitation {
+        self.group.invite(invitee, InviteOptions::default()).expect("a creator may invite")
     }
 
     /// A further handle of the same group.
