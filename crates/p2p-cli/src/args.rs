@@ -1,0 +1,307 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as Options, Parser, Subcommand, ValueEnum};
+use p2p_group::{FileTime, Roles};
+
+use crate::times;
+
+const ABOUT: &str = "\
+Private groups of computers that talk to each other directly: no server, no account.
+
+An identity is you on this machine. A group is made by one identity and joined by invitation. Members \
+that are online open direct connections to each other and exchange messages.";
+
+const AFTER: &str = "\
+Exit codes:
+  0  done
+  1  failed; the code is printed
+  2  the command line cannot be understood, or a name in it means several things
+  3  not found: no such identity, group, member, connection or file
+  4  refused: not authorised, not trusted, or turned away by the peer
+  5  unreachable: nobody answered in time, or a connection was lost
+
+Environment:
+  P2P_HOME    folder of identities and groups (default: the platform's data folder)
+  P2P_LISTEN  where to accept connections, as ADDRESS:PORT[,...] (default: [::]:3587, or a free port)
+  P2P_LOG     what to log to standard error, as a tracing filter (default: warn)
+
+Examples:
+  p2p identity create Ada
+  p2p group create garden
+  p2p invite bob.xml
+  p2p listen";
+
+/// Private groups of computers that talk to each other directly.
+#[derive(Parser, Debug)]
+#[command(name = "p2p", version, long_about = ABOUT, after_help = AFTER)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    /// Folder of identities and groups [default: P2P_HOME, or the platform's data folder]
+    #[arg(long, global = true, value_name = "FOLDER", help_heading = "Everywhere")]
+    pub(crate) home: Option<PathBuf>,
+
+    /// Where to accept connections [default: P2P_LISTEN, or [::]:3587]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT", value_delimiter = ',')]
+    #[arg(help_heading = "Everywhere")]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Print for programs: one JSON object per line
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Make and show identities
+    #[command(subcommand)]
+    Identity(IdentityCommand),
+    /// Make, show and delete groups
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Make an invitation into a group for somebody else's identity
+    Invite(InviteArgs),
+    /// Become a member by an invitation
+    Join(JoinArgs),
+    /// Go online in a group, show what happens, and obey commands
+    Listen(ListenArgs),
+    /// Exchange lines of text with one member
+    Chat(ChatArgs),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum IdentityCommand {
+    /// Make an identity
+    #[command(
+        after_help = "Examples:\n  p2p identity create Ada\n  p2p identity create 'Ada Lovelace' --classifier laptop"
+    )]
+    Create(NewName),
+    /// List the identities in the home
+    #[command(after_help = "Examples:\n  p2p identity list\n  p2p identity list --json")]
+    List,
+    /// Print an identity's public XML, for whoever is to invite it
+    #[command(after_help = "Examples:\n  p2p identity show > ada.xml\n  p2p identity show Ada")]
+    Show {
+        /// Peer name, beginning of it, or friendly name [default: the only identity]
+        identity: Option<String>,
+    },
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct NewName {
+    /// Name for people; without one the peer name is shown
+    pub(crate) name: Option<String>,
+    /// Part of the peer name after the dot
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) classifier: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum GroupCommand {
+    /// Make a group; its first member and administrator is the identity
+    #[command(
+        after_help = "Examples:\n  p2p group create garden\n  p2p group create garden --identity Ada"
+    )]
+    Create {
+        #[command(flatten)]
+        name: NewName,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// List the groups of all identities, or of one
+    #[command(after_help = "Examples:\n  p2p group list\n  p2p group list --identity Ada --json")]
+    List {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Show a group and the identity's membership in it
+    #[command(after_help = "Examples:\n  p2p group show\n  p2p group show garden")]
+    Show {
+        /// Peer name, beginning of it, or friendly name [default: the only group]
+        group: Option<String>,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Delete the identity's own copy of a group; other members keep theirs
+    #[command(
+        after_help = "The membership is gone with it: coming back takes a new invitation.\n\nExamples:\n  p2p group delete garden"
+    )]
+    Delete {
+        /// Peer name, beginning of it, or friendly name
+        group: String,
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct Whose {
+    /// Peer name, beginning of it, or friendly name [default: the only one that fits]
+    #[arg(short, long)]
+    pub(crate) identity: Option<String>,
+}
+
+/// Which identity in which group.
+#[derive(Options, Debug)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) whose: Whose,
+    /// Peer name, beginning of it, or friendly name [default: the only group]
+    #[arg(short, long)]
+    pub(crate) group: Option<String>,
+}
+
+#[derive(Options, Debug)]
+#[command(after_help = "\
+The invitation says where members listen, so make it while `p2p listen` runs; both work at the same time.
+It is for this one identity, and no secret: nobody else can use it.
+
+Examples:
+  p2p invite bob.xml
+  p2p invite bob.xml --role inviting-member --expires 30d
+  p2p identity show Bob | p2p invite --xml > invitation.xml")]
+pub(crate) struct InviteArgs {
+    /// The invited identity's XML, or a file with it; `-` or nothing: standard input
+    pub(crate) invitee: Option<String>,
+    /// What the member may do
+    #[arg(long = "role", value_enum, value_name = "ROLE", value_delimiter = ',')]
+    #[arg(default_value = "member")]
+    pub(crate) roles: Vec<Role>,
+    /// End of the membership: a span (30d, 12h, 1y), a date (through its end, UTC), or an RFC 3339 time
+    /// [default: that of the inviter's own]
+    #[arg(long, value_name = "WHEN", value_parser = times::parse_end)]
+    pub(crate) expires: Option<FileTime>,
+    /// Print XML instead of one line of text
+    #[arg(long)]
+    pub(crate) xml: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Options, Debug)]
+#[command(after_help = "\
+Examples:
+  p2p join p2p-invitation:1:PD94bWwg...
+  p2p join invitation.xml
+  ssh ada p2p invite < bob.xml | p2p join")]
+pub(crate) struct JoinArgs {
+    /// The invitation, or a file with it; `-` or nothing: standard input
+    pub(crate) invitation: Option<String>,
+    #[command(flatten)]
+    pub(crate) whose: Whose,
+}
+
+#[derive(Options, Debug)]
+#[command(after_help = "\
+Commands, one per line of standard input; PEER is a peer name, the beginning of one, or a friendly name:
+  /open PEER [ADDRESS]  open a direct connection
+  /send ID TEXT         send a message on it
+  /connections          list connections
+  /members              list members
+  /close ID             close a direct connection
+  /help                 list the commands
+  /quit                 go offline and end
+
+Answers come on standard output, in order with the events. When standard input ends, `listen` stays online, unless \
+standard input is a terminal (Ctrl-D). Ctrl-C and SIGTERM end it as /quit does.
+
+Examples:
+  p2p listen
+  p2p listen --group garden --json < /dev/null")]
+pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Options, Debug)]
+#[command(after_help = "\
+Every line of standard input is sent as one message. /close, and the end of standard input, close the connection once \
+everything is delivered; //text sends /text. Ends when either side closes.
+
+Examples:
+  p2p chat Ada
+  p2p chat                    wait for the first member who opens a connection
+  echo 'supper is ready' | p2p chat 3fa9")]
+pub(crate) struct ChatArgs {
+    /// Peer name, beginning of it, or friendly name; without one, whoever opens a connection first
+    pub(crate) peer: Option<String>,
+    /// Where the peer listens [default: where it was last met]
+    #[arg(requires = "peer")]
+    pub(crate) address: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// May invite in every role
+    Admin,
+    /// May invite inviting and plain members
+    InvitingMember,
+    /// May connect and send
+    Member,
+}
+
+impl Role {
+    /// All of them together.
+    pub(crate) fn union(roles: &[Role]) -> Roles {
+        roles.iter().fold(Roles::empty(), |all, role| {
+            all.with(match role {
+                Role::Admin => Roles::ADMIN,
+                Role::InvitingMember => Roles::INVITING_MEMBER,
+                Role::Member => Roles::MEMBER,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        fn check(command: &clap::Command) {
+            if command.get_subcommands().next().is_some() {
+                command.get_subcommands().for_each(check);
+            } else {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let call = format!("p2p {}", command.get_name());
+                assert!(help.contains("Examples:\n  "), "{call}");
+            }
+        }
+        check(&Args::command());
+    }
+
+    #[test]
+    fn global_options_may_stand_behind_the_command() {
+        let args =
+            Args::try_parse_from(["p2p", "listen", "--json", "--listen", "[::1]:0,127.0.0.1:1"]);
+        let args = args.unwrap();
+        assert!(args.json);
+        assert_eq!(args.listen, ["[::1]:0".parse().unwrap(), "127.0.0.1:1".parse().unwrap()]);
+    }
+
+    #[test]
+    fn roles_add_up() {
+        let parse = |words: &[&str]| {
+            let args = Args::try_parse_from(["p2p", "invite"].iter().chain(words)).unwrap();
+            let Command::Invite(args) = args.command else { unreachable!("it is `invite`") };
+            Role::union(&args.roles)
+        };
+        assert_eq!(parse(&[]), Roles::MEMBER);
+        assert_eq!(parse(&["--role", "admin,member"]), Roles::ADMIN.with(Roles::MEMBER));
+    }
+}

@@ -1,0 +1,261 @@
+//! `p2p listen`: online in a group, events out, commands in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::pin::pin;
+
+use p2p_group::{
+    Address, Cause, Code, ConnectionChange, ConnectionEvent, ConnectionId, ConnectionKind,
+    DirectError, Filter, Group, GroupEvent, KeyId, MemberFilter, Node, Target,
+};
+use serde_json::{Value, json};
+
+use crate::args::ListenArgs;
+use crate::commands::{self, ORDERS, Order};
+use crate::exit::Failure;
+use crate::group::{self, Membership};
+use crate::input::{self, Line};
+use crate::peers::{self, Found};
+use crate::print::Printer;
+use crate::{Context, end, events};
+
+pub(crate) async fn run(context: &Context, args: &ListenArgs) -> Result<(), Failure> {
+    let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
+    let node = context.start(identity.clone())?;
+    let group = Group::open(&node, &info.name)?;
+    let online = format!("Going online in {} as {}.", info.friendly_name, identity.friendly_name());
+    let help = if input::is_terminal() { " /help lists the commands." } else { "" };
+    context.out.note(format!("{online}{help}"));
+    let session =
+        Session { group: &group, node: &node, out: context.out, attempts: BTreeMap::new() };
+    let result = session.run().await;
+    end(&group, &node).await;
+    result?;
+    context.out.say("Offline.", &json!({ "type": "closed" }))
+}
+
+struct Session<'a> {
+    group: &'a Group,
+    node: &'a Node,
+    out: Printer,
+    /// What is opening, and where else to try if that fails.
+    attempts: BTreeMap<ConnectionId, Attempt>,
+}
+
+struct Attempt {
+    target: Target,
+    label: String,
+    /// Best last.
+    further: Vec<Address>,
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Then {
+    GoOn,
+    End,
+}
+
+impl Session<'_> {
+    async fn run(mut self) -> Result<(), Failure> {
+        let mut stop = pin!(input::interrupted());
+        let happening = self.group.subscribe(Filter::all())?;
+        self.group.connect()?;
+        let mut lines = input::lines();
+        let mut more_lines = true;
+        loop {
+            tokio::select! {
+                event = happening.recv() => match event {
+                    Some(event) => self.event(&event)?,
+                    None => return Ok(()),
+                },
+                line = lines.recv(), if more_lines => match line {
+                    Some(line) => if self.line(line)? == Then::End { return Ok(()) },
+                    None if input::is_terminal() => return Ok(()),
+                    None => more_lines = false,
+                },
+                result = &mut stop => return result,
+            }
+        }
+    }
+
+    fn event(&mut self, event: &GroupEvent) -> Result<(), Failure> {
+        if let GroupEvent::ConnectionFailed { reason } = event {
+            return Err(Failure::code("the group could not be connected", *reason));
+        }
+        let (line, record) = events::describe(event, &self.node.listening());
+        self.out.say(line, &record)?;
+        match event {
+            GroupEvent::Direct(event) => self.outcome(event),
+            _ => Ok(()),
+        }
+    }
+
+    /// An attempt that failed for the address goes on with the next one.
+    fn outcome(&mut self, event: &ConnectionEvent) -> Result<(), Failure> {
+        let Some(attempt) = self.attempts.remove(&event.id) else { return Ok(()) };
+        let elsewhere = event.change == ConnectionChange::Failed && event.cause != Cause::Cancelled;
+        if !elsewhere || attempt.further.is_empty() {
+            return Ok(());
+        }
+        let answer = self.open_next(attempt);
+        self.answer(answer)
+    }
+
+    fn line(&mut self, line: io::Result<Line>) -> Result<Then, Failure> {
+        let answer = match line {
+            Ok(Line::Bytes(bytes)) => match String::from_utf8(bytes) {
+                Ok(text) => match commands::parse(&text) {
+                    Ok(None) => return Ok(Then::GoOn),
+                    Ok(Some(Order::Quit)) => return Ok(Then::End),
+                    Ok(Some(order)) => self.obey(order),
+                    Err(message) => Err(Failure::usage(message)),
+                },
+                Err(_) => Err(Failure::usage("the line is not UTF-8")),
+            },
+            Ok(Line::TooLong) => Err(Failure::usage("the line is longer than 4 MiB")),
+            Err(error) => {
+                Err(Failure::code(format!("standard input: {error}"), Code::ERROR_IO_DEVICE))
+            }
+        };
+        self.answer(answer)?;
+        Ok(Then::GoOn)
+    }
+
+    /// Failures of commands are answers like others, on standard output in the order of things.
+    fn answer(&self, answer: Result<Answer, Failure>) -> Result<(), Failure> {
+        match answer {
+            Ok(Answer { lines, record }) => self.out.list(lines, &record),
+            Err(Failure::Output(error)) => Err(Failure::Output(error)),
+            Err(failure) => self.out.say(failure.line(), &failure.record()),
+        }
+    }
+
+    fn obey(&mut self, order: Order) -> Result<Answer, Failure> {
+        match order {
+            Order::Open { peer, address } => self.open(&peer, address),
+            Order::Send { id, text } => {
+                let (id, bytes) = (self.connection(&id)?, text.len());
+                self.group.send(id, events::TEXT, text)?;
+                Ok(Answer::silent(json!({ "type": "sent", "id": events::id(id), "bytes": bytes })))
+            }
+            Order::Connections => self.connections(),
+            Order::Members => self.members(),
+            Order::Close { id } => {
+                self.group.close_direct(id)?;
+                self.attempts.remove(&id);
+                Ok(Answer::one(
+                    format!("Closing connection {}.", id.0),
+                    json!({ "type": "closing", "id": id.0 }),
+                ))
+            }
+            Order::Help => Ok(help()),
+            Order::Quit => Ok(Answer::silent(Value::Null)),
+        }
+    }
+
+    fn open(&mut self, peer: &str, address: Option<Address>) -> Result<Answer, Failure> {
+        let (target, label, key) = match peers::member(self.group, peer) {
+            Ok(Found { key, label }) => (Target::from(key), label, Some(key)),
+            Err(failure) if failure.is_not_found() => match peers::whole_name(peer) {
+                // Not met so far: the name says whom to expect, the address where.
+                Some(name) => (Target::from(&name), name.to_string(), None),
+                None => return Err(failure),
+            },
+            Err(failure) => return Err(failure),
+        };
+        let mut further = match address {
+            Some(address) => vec![address],
+            None => self.addresses(&target, key)?,
+        };
+        further.reverse();
+        self.open_next(Attempt { target, label, further })
+    }
+
+    /// Where a member was last met, best first.
+    fn addresses(&self, target: &Target, key: Option<KeyId>) -> Result<Vec<Address>, Failure> {
+        let filter = MemberFilter { present: false, identity: Some(target.clone()) };
+        let here = self.group.node_id()?;
+        let mut nodes = self.group.members(&filter)?;
+        nodes.retain(|info| info.node != here);
+        nodes.sort_by_key(|info| !info.present);
+        let mut addresses = Vec::new();
+        for address in nodes.into_iter().flat_map(|info| info.addresses) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        if addresses.is_empty() && key == Some(self.group.own().key) {
+            return Err(DirectError::Itself.into());
+        }
+        Ok(addresses)
+    }
+
+    fn open_next(&mut self, mut attempt: Attempt) -> Result<Answer, Failure> {
+        let address = attempt.further.pop().ok_or(DirectError::NoAddress)?;
+        let id = self.group.open_direct(attempt.target.clone(), address)?;
+        let line = format!(
+            "Opening connection {} with {} at {address}.",
+            events::short(id),
+            attempt.label
+        );
+        self.attempts.insert(id, attempt);
+        Ok(Answer::one(
+            line,
+            json!({ "type": "opening", "id": id.0, "address": address.to_string() }),
+        ))
+    }
+
+    /// The connection with this id, or the one that is listed or opening and whose id ends in these digits.
+    fn connection(&self, digits: &str) -> Result<ConnectionId, Failure> {
+        let listed = self.group.connections(ConnectionKind::Direct)?;
+        let all: BTreeSet<ConnectionId> =
+            listed.iter().map(|info| info.id).chain(self.attempts.keys().copied()).collect();
+        commands::choose(digits, &all).map_err(Failure::usage)
+    }
+
+    fn connections(&self) -> Result<Answer, Failure> {
+        let mut listed = self.group.connections(ConnectionKind::Direct)?;
+        listed.extend(self.group.connections(ConnectionKind::Neighbour)?);
+        let (lines, records) = listed.iter().map(events::connection_info).unzip();
+        Ok(Answer::many(lines, "No connections.", "connections", records))
+    }
+
+    fn members(&self) -> Result<Answer, Failure> {
+        let listed = self.group.members(&MemberFilter::default())?;
+        let own = self.group.own();
+        let (lines, records) = listed.iter().map(|info| events::member_info(info, own)).unzip();
+        Ok(Answer::many(lines, "No members.", "members", records))
+    }
+}
+
+/// What a command answers.
+struct Answer {
+    lines: Vec<String>,
+    record: Value,
+}
+
+impl Answer {
+    fn one(line: String, record: Value) -> Answer {
+        Answer { lines: vec![line], record }
+    }
+
+    /// Nothing for people, who know what they typed.
+    fn silent(record: Value) -> Answer {
+        Answer { lines: Vec::new(), record }
+    }
+
+    /// A list is one record, so that a program knows where it ends.
+    fn many(lines: Vec<String>, none: &str, name: &str, records: Vec<Value>) -> Answer {
+        let lines = if lines.is_empty() { vec![none.to_owned()] } else { lines };
+        Answer { lines, record: json!({ "type": name, name: records }) }
+    }
+}
+
+fn help() -> Answer {
+    let width = ORDERS.iter().map(|(order, _)| order.len()).max().unwrap_or_default();
+    let lines = ORDERS.iter().map(|(order, what)| format!("{order:width$}  {what}")).collect();
+    let commands: Vec<Value> =
+        ORDERS.iter().map(|(order, what)| json!({ "command": order, "does": what })).collect();
+    Answer { lines, record: json!({ "type": "help", "commands": commands }) }
+}
