@@ -94,10 +94,10 @@ impl World {
     pub fn join_as(&mut self, m: usize, paper: &Paper, snapshot: GroupSnapshot) -> GroupKey {
         let group = paper.group;
         self.machines[m].node.authority_mut().chains.insert(group, paper.chain());
+        self.machines[m].disk.insert(group, snapshot.clone());
         let act = Act::OpenGroup(group, paper.member(), Box::new(snapshot));
         match self.call(m, act) {
             Ok(Answer::Group(key)) => {
-                self.machines[m].disk.entry(group).or_default();
                 self.machines[m].groups.insert(key, group);
                 key
             }
