@@ -13,6 +13,7 @@ use quinn::{
 use tokio::sync::{Notify, watch};
 
 use crate::engine::{Engine, Machine};
+use crate::goodbye::open_window;
 use crate::link::Link;
 use crate::quic::{cause, code_name, var_int};
 use crate::socket::{bind, reachable, wrap};
@@ -205,7 +206,7 @@ impl<M: Machine> Engine<M> {
             }
             done = wanted.orders;
             if !wanted.on {
-                close(&std::mem::take(&mut sockets)).await;
+                self.close(&std::mem::take(&mut sockets)).await;
             } else if sockets.is_empty() {
                 sockets = self.open().into();
                 for socket in sockets.iter() {
@@ -222,7 +223,28 @@ impl<M: Machine> Engine<M> {
             self.feed(std::iter::once_with(latest).flatten());
         }
         self.listener.publish(&Arc::default(), done, true);
-        close(&sockets).await;
+        self.close(&sockets).await;
+    }
+
+    /// Closes sockets with all their connections, and waits a little until the goodbyes have left.
+    async fn close(&self, sockets: &[Socket]) {
+        if sockets.is_empty() {
+            return;
+        }
+        for link in self.links() {
+            open_window(&link.connection);
+        }
+        for socket in sockets {
+            socket.endpoint.close(var_int(GOING_AWAY), b"");
+        }
+        let all_idle = async {
+            for socket in sockets {
+                socket.endpoint.wait_idle().await;
+            }
+        };
+        if tokio::time::timeout(GOODBYE, all_idle).await.is_err() {
+            tracing::debug!("not every goodbye has left in time");
+        }
     }
 
     /// All sockets, or none.
@@ -414,21 +436,6 @@ impl<M: Machine> Engine<M> {
             }
             self.pump(link, &mut io);
         }
-    }
-}
-
-/// Closes sockets with all their connections, and waits a little until the goodbyes have left.
-async fn close(sockets: &[Socket]) {
-    for socket in sockets {
-        socket.endpoint.close(var_int(GOING_AWAY), b"");
-    }
-    let all_idle = async {
-        for socket in sockets {
-            socket.endpoint.wait_idle().await;
-        }
-    };
-    if tokio::time::timeout(GOODBYE, all_idle).await.is_err() {
-        tracing::debug!("not every goodbye has left in time");
     }
 }
 

@@ -204,6 +204,11 @@ impl<M: Machine> Engine<M> {
         Some(link)
     }
 
+    /// The connections that stand.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        self.core().links.values().map(Arc::clone).collect()
+    }
+
     /// A connection has ended, and everything received on it was handed in.
     pub(crate) fn link_down(self: &Arc<Self>, link: LinkId, cause: DownCause) {
         self.core().links.remove(&link);

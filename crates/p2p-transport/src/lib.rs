@@ -5,11 +5,14 @@ mod clock;
 mod driver;
 mod endpoint;
 mod engine;
+mod goodbye;
 mod link;
 mod quic;
 mod socket;
 mod storing;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::net::SocketAddr;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use p2p_core::{Input, LinkId, Output, StreamId};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 
+use crate::goodbye::close;
 use crate::quic::{code_name, var_int};
 use crate::stream::{READ, Ready, Stream};
 
@@ -147,7 +148,7 @@ impl Link {
             }
             Output::CloseLink { code, .. } => {
                 tracing::debug!(link = self.id.0, code, name = code_name(code), "closing link");
-                self.connection.close(var_int(code), b"");
+                close(&self.connection, var_int(code));
             }
             Output::Abort { stream, code, .. } => {
                 tracing::debug!(link = self.id.0, stream = stream.0, code, "aborting stream");

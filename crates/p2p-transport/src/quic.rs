@@ -10,6 +10,7 @@ use quinn::{
 };
 
 use crate::TransportError;
+use crate::goodbye::CubicFactory;
 use crate::tls::{Tls, Verifier};
 
 /// A connection on which nothing is heard for this long is dead.
@@ -75,7 +76,8 @@ fn transport() -> TransportConfig {
         .stream_receive_window(VarInt::from_u32(Limits::default().stream_window))
         .receive_window(STRANGER_WINDOW)
         .datagram_receive_buffer_size(None)
-        .ack_frequency_config(Some(ack));
+        .ack_frequency_config(Some(ack))
+        .congestion_controller_factory(Arc::new(CubicFactory::default()));
     config
 }
 

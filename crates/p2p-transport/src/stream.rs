@@ -175,10 +175,6 @@ impl Stream {
         self.flags.mark(READ | WRITE | STOP);
     }
 
-    pub(crate) fn is_attached(&self) -> bool {
-        self.send.is_some()
-    }
-
     /// Both directions have ended: nothing will be heard of it again.
     pub(crate) fn is_over(&self) -> bool {
         self.write_done && self.read_done && self.held.is_empty()
