@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use p2p_core::KeyId;
+use p2p_core::{Code, FileTime, KeyId, Refusal};
 use p2p_crypto::{GroupIdentity, Invitation, PeerName, inspect_chain};
 use p2p_store::{GroupLock, GroupRecord, GroupRoot};
 
@@ -92,9 +92,10 @@ impl Node {
         }
         let claim = shared.store.lock(&group)?;
         let known = shared.store.group(&group)?;
-        // A membership that is stored stays if it is the younger one.
+        // A membership that is stored stays if it is the younger one. Starts are whole seconds: of two that start
+        // together the new one counts.
         let chain = match &known {
-            Some(record) if starts(&record.chain)? >= Some(member.not_before) => {
+            Some(record) if starts(&record.chain)? > member.not_before => {
                 record.chain.clone()
             }
             _ => invitation.chain().clone(),
@@ -128,8 +129,8 @@ impl Node {
 }
 
 /// When the membership of a stored chain starts.
-fn starts(chain: &Bytes) -> Result<Option<p2p_core::FileTime>, GroupError> {
-    Ok(Some(inspect_chain(chain).map_err(GroupError::Damaged)?.member.not_before))
+fn starts(chain: &Bytes) -> Result<FileTime, GroupError> {
+    Ok(inspect_chain(chain).map_err(GroupError::Damaged)?.member.not_before)
 }
 
 impl Shared {
@@ -141,6 +142,10 @@ impl Shared {
         claim: GroupLock,
     ) -> Result<Group, GroupError> {
         let info = inspect_chain(&chain).map_err(GroupError::Damaged)?;
+        if info.group != group || info.member.key != self.identity.key() {
+            let refusal = Refusal { code: Code::CRYPT_E_NO_MATCH, detail: Code::CERT_E_CN_NO_MATCH };
+            return Err(GroupError::Damaged(refusal));
+        }
         let snapshot = self.store.load(&group)?;
         let own = Arc::new(info.member);
         let instance = Arc::new(Instance::new(

@@ -1,0 +1,156 @@
+//! Somebody who holds a member's chain but not its key: turned away, told nothing, and named in the log.
+
+mod common;
+
+use std::fmt::{Debug, Write};
+use std::sync::{Arc, Mutex};
+
+use common::*;
+use p2p_core::{Authority, Event, Expect, GroupKey, GroupSnapshot};
+use p2p_crypto::Keyring;
+use p2p_group::{Bytes, Code, EventKind, FileTime, Filter, GroupEvent, KeyId, Member, Refusal, Status};
+use p2p_store::MemoryStore;
+use p2p_transport::{Config, Driver, Listen, Sink, TlsIdentity};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::field::{Field, Visit};
+use tracing::span;
+
+/// Shows a chain that is somebody else's, and believes everybody.
+struct Thief {
+    keys: Keyring,
+    stolen: Arc<Member>,
+}
+
+impl Authority for Thief {
+    fn own_key(&self) -> KeyId {
+        self.keys.own_key()
+    }
+
+    fn own_chain(&self, _: &KeyId) -> Option<Bytes> {
+        Some(self.stolen.chain.clone())
+    }
+
+    fn session(&self, binding: &[u8; 32], group: &KeyId) -> [u8; 32] {
+        self.keys.session(binding, group)
+    }
+
+    fn tag(&self, session: &[u8; 32], dialer: bool) -> [u8; 16] {
+        self.keys.tag(session, dialer)
+    }
+
+    fn verify_member(&self, _: &KeyId, _: &[u8], peer: &KeyId, _: &FileTime) -> Result<Arc<Member>, Refusal> {
+        Ok(Arc::new(Member { key: *peer, ..Member::clone(&self.stolen) }))
+    }
+}
+
+struct Forward(UnboundedSender<Event>);
+
+impl Sink for Forward {
+    fn event(&self, _: GroupKey, event: Event) {
+        self.0.send(event).unwrap_or_default();
+    }
+}
+
+/// A thief online: its driver, its key, its group, and what it is told.
+fn thief(group: KeyId, stolen: &Arc<Member>) -> (Driver<Thief>, KeyId, GroupKey, UnboundedReceiver<Event>) {
+    let identity = p2p_crypto::Identity::create(None, Some("Mallory"), p2p_group::now()).unwrap();
+    let key = identity.key_id();
+    let tls = TlsIdentity {
+        certificate: identity.tls_certificate().to_vec(),
+        pkcs8: identity.pkcs8().to_vec().into(),
+    };
+    let authority = Thief { keys: Keyring::new(identity), stolen: Arc::clone(stolen) };
+    let (tell, told) = unbounded_channel();
+    let driver = Driver::start(
+        move |seed, now| p2p_core::Node::new(Default::default(), authority, seed, now),
+        tls,
+        Arc::new(MemoryStore::new()),
+        Arc::new(Forward(tell)),
+        Config { listen: Listen::At(vec![loopback()]), ..Config::default() },
+    )
+    .unwrap();
+    let own = Arc::new(Member { key, ..Member::clone(stolen) });
+    let opened = driver.call(|node, now| node.open_group(group, own, GroupSnapshot::default(), now));
+    (driver, key, opened.unwrap(), told)
+}
+
+#[tokio::test]
+async fn a_stolen_chain_opens_nothing_and_the_group_is_told_why() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (ann, bob) = pair().await;
+    let refusals = watch(&ann.group, Filter::of([EventKind::Refused]));
+    let (driver, key, group, mut told) = thief(ann.group.key(), bob.group.own());
+    driver.call(|node, now| node.connect(group, &[ann.address()], now)).unwrap();
+
+    let GroupEvent::Refused { peer, refusal, .. } = refusals.next().await else { panic!("not a refusal") };
+    assert_eq!((peer, refusal.code), (key, Code::CRYPT_E_NO_MATCH));
+    let warning = within(log.warning()).await;
+    assert!(warning.contains(&key.authority_hex()) && warning.contains("CRYPT_E_NO_MATCH"), "{warning}");
+    // The thief learns no more than that nobody lets it in.
+    while !matches!(within(told.recv()).await.unwrap(), Event::ConnectionFailed { .. }) {}
+    assert_eq!(ann.group.status().unwrap(), Status { listening: true, connected: true });
+}
+
+#[tokio::test]
+async fn a_direct_connection_from_an_intruder_is_seen_by_nobody() {
+    let (ann, bob) = pair().await;
+    let everything = watch(&ann.group, Filter::of([EventKind::Direct, EventKind::Data]));
+    let (driver, _, group, mut told) = thief(ann.group.key(), bob.group.own());
+    // Mallory's own group, as it were: synchronised by its own word, so that it can go online alone.
+    driver.call(|node, now| node.connect(group, &[ann.address()], now)).unwrap();
+    while !matches!(within(told.recv()).await.unwrap(), Event::ConnectionFailed { .. }) {}
+    let offline = driver.call(|node, now| node.open_direct(group, Expect::Key(ann.key()), ann.address(), now));
+    assert!(offline.is_err(), "the thief did not even get online");
+    everything.quiet().await;
+    // The group's own life goes on.
+    let id = bob.open(&ann);
+    assert!(everything.any_connected().await != id);
+}
+
+/// The warnings of this crate.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    async fn warning(&self) -> String {
+        loop {
+            if let Some(line) = self.0.lock().unwrap().first() {
+                return line.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN && metadata.target().starts_with("p2p_group")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, "{field}={value:?} ").unwrap();
+    }
+}
