@@ -58,7 +58,7 @@ pub unsafe extern "system" fn PeerGroupCreate(
         if !unsafe { is_global(properties.pwzCloud)? } {
             return Err(Code::PEER_E_NO_CLOUD.into());
         }
-        let group = process.library()?.create(creator.as_ref(), options)?;
+        let group = process.library()?.call(|library| library.create(creator.as_ref(), options))?;
         out.set(process.add_group(group)?);
         Ok(Code::S_OK)
     })
@@ -88,7 +88,7 @@ pub unsafe extern "system" fn PeerGroupOpen(
         // SAFETY: as the caller promises.
         let (identity, group, global) =
             unsafe { (name(pwzIdentity)?, name(pwzGroupPeerName)?, is_global(pwzCloud)?) };
-        let node = process.library()?.node(Some(&identity))?;
+        let node = process.library()?.call(|library| library.node(Some(&identity)))?;
         if !global && !node.open_groups().contains(&group) {
             return Err(Code::PEER_E_NO_CLOUD.into());
         }
@@ -126,7 +126,8 @@ pub unsafe extern "system" fn PeerGroupJoin(
         if !global {
             return Err(Code::PEER_E_NO_CLOUD.into());
         }
-        let group = process.library()?.join(identity.as_ref(), &invitation)?;
+        let group =
+            process.library()?.call(|library| library.join(identity.as_ref(), &invitation))?;
         out.set(process.add_group(group)?);
         Ok(Code::S_OK)
     })
@@ -198,7 +199,8 @@ pub unsafe extern "system" fn PeerGroupDelete(
         let process = Process::started()?;
         // SAFETY: as the caller promises.
         let (identity, group) = unsafe { (optional_name(pwzIdentity)?, name(pwzGroupPeerName)?) };
-        let deleted = process.library()?.delete_blocking(identity.as_ref(), &group);
+        let deleted =
+            process.library()?.call(|library| library.delete_blocking(identity.as_ref(), &group));
         // Also if deleting failed half-way: what is closed has no handle.
         drop(process.groups.remove_where(|group| group.status().is_err()));
         deleted?;

@@ -6,6 +6,7 @@
 
 use core::ffi::c_void;
 use core::ptr;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a handle stands for.
@@ -34,6 +35,8 @@ const GENERATION_MAX: usize = usize::MAX >> GENERATION_SHIFT;
 /// What the handles of one kind stand for. Values are cheap to clone: usually an `Arc`.
 pub(crate) struct Table<T> {
     kind: Kind,
+    /// The first generation of a slot: at random, so that small and round numbers are no handles.
+    first: usize,
     slots: Mutex<Slots<T>>,
 }
 
@@ -49,8 +52,10 @@ struct Slot<T> {
 
 impl<T: Clone> Table<T> {
     /// An empty table.
-    pub(crate) const fn new(kind: Kind) -> Self {
-        Table { kind, slots: Mutex::new(Slots { slots: Vec::new(), free: Vec::new() }) }
+    pub(crate) fn new(kind: Kind) -> Self {
+        let quarter = GENERATION_MAX / 4;
+        let first = quarter + RandomState::new().hash_one(kind as usize) as usize % quarter;
+        Table { kind, first, slots: Mutex::new(Slots { slots: Vec::new(), free: Vec::new() }) }
     }
 
     /// A new handle for `value`; `None` if as many are open as there may be.
@@ -59,7 +64,7 @@ impl<T: Clone> Table<T> {
         let index = match table.free.pop() {
             Some(index) => index,
             None if table.slots.len() < SLOTS_MAX => {
-                table.slots.push(Slot { generation: 0, value: None });
+                table.slots.push(Slot { generation: self.first, value: None });
                 table.slots.len() - 1
             }
             None => return None,
@@ -204,6 +209,6 @@ mod tests {
         let last = table.key(0, GENERATION_MAX);
         assert_eq!(table.remove(last), Some(1));
         let next = table.insert(2).unwrap();
-        assert_eq!(next, table.key(1, 0));
+        assert_eq!(next, table.key(1, table.first));
     }
 }

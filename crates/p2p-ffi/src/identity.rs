@@ -59,7 +59,7 @@ pub unsafe extern "system" fn PeerIdentityDelete(pwzIdentity: PCWSTR) -> HRESULT
         // SAFETY: as the caller promises.
         let name = unsafe { name_argument(pwzIdentity)? };
         match Process::current().library() {
-            Ok(library) => library.delete_identity_blocking(&name)?,
+            Ok(running) => running.call(|library| library.delete_identity_blocking(&name))?,
             Err(_) => Home::from_env()?.delete_identity(&name)?,
         }
         Ok(Code::S_OK)

@@ -8,6 +8,7 @@ use std::net::{Ipv6Addr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use p2p_group::{Code, Group, Home, Library};
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
 use crate::enumeration::Enumeration;
@@ -34,7 +35,36 @@ pub(crate) struct Process {
     /// Held by the first startup and the last shutdown for as long as they take.
     transition: Mutex<()>,
     /// The identities that run; `None` while the library is not started.
-    library: Mutex<Option<Arc<Library>>>,
+    library: Mutex<Option<Arc<Running>>>,
+}
+
+/// What runs between the first startup and the last shutdown.
+pub(crate) struct Running {
+    library: Library,
+    /// Of this process: threads of a parent do not exist in its child.
+    runtime: Option<Runtime>,
+}
+
+impl Running {
+    fn start(home: Home) -> io::Result<Running> {
+        let runtime = Builder::new_multi_thread().thread_name("peergroup").enable_all().build()?;
+        Ok(Running { library: Library::new(home), runtime: Some(runtime) })
+    }
+
+    /// Calls the library so that the nodes it starts run on the threads of this process.
+    pub(crate) fn call<R>(&self, f: impl FnOnce(&Library) -> R) -> R {
+        let _context = self.runtime.as_ref().map(Runtime::enter);
+        f(&self.library)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Everything on it was shut down in good order, or the library is being abandoned: nothing to wait for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
@@ -100,7 +130,7 @@ impl Process {
     ///
     /// # Errors
     /// `PEER_E_NOT_INITIALIZED` if the library was shut down meanwhile.
-    pub(crate) fn library(&self) -> Result<Arc<Library>, Failure> {
+    pub(crate) fn library(&self) -> Result<Arc<Running>, Failure> {
         self.lock_library().clone().ok_or(Code::PEER_E_NOT_INITIALIZED.into())
     }
 
@@ -108,7 +138,7 @@ impl Process {
         self.startups.load(Ordering::Acquire) > 0
     }
 
-    fn lock_library(&self) -> MutexGuard<'_, Option<Arc<Library>>> {
+    fn lock_library(&self) -> MutexGuard<'_, Option<Arc<Running>>> {
         self.library.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,8 +172,8 @@ impl Process {
             queue.end();
         }
         drop(self.groups.remove_where(|_| true));
-        if let Some(library) = library {
-            library.shutdown_blocking();
+        if let Some(running) = library {
+            running.library.shutdown_blocking();
         }
     }
 }
@@ -173,7 +203,11 @@ pub unsafe extern "system" fn PeerGroupStartup(
             check_sockets().map_err(socket_code)?;
             let home = Home::from_env()?;
             check_identities(&home)?;
-            *process.lock_library() = Some(Arc::new(Library::new(home)));
+            let running = Running::start(home).map_err(|error| {
+                tracing::warn!("the background threads could not be started: {error}");
+                Code::E_OUTOFMEMORY
+            })?;
+            *process.lock_library() = Some(Arc::new(running));
         }
         process.startups.fetch_add(1, Ordering::AcqRel);
         out.set(PEER_VERSION_DATA { wVersion: granted, wHighestVersion: PEER_GROUP_VERSION });

@@ -1,0 +1,300 @@
+//! The C programs of `c/`, built as a C programmer would and run in processes of their own.
+//!
+//! The checks of direct connections are numbered as in the project's list of them; each has two roles, `ann` and `bob`, in
+//! two processes with a home each, or one, `alone`. Lines that a process writes after "> " go to the other's input.
+#![cfg(unix)]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// Longer than the programs' own patience: a process that is still there has failed.
+const PATIENCE: Duration = Duration::from_secs(100);
+/// What a program hears when the other one has ended.
+const GONE: &str = "(gone)";
+/// POSIX.
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+
+/// Where cargo puts what it builds for this test: beside the test itself.
+fn libraries() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().to_owned()
+}
+
+/// Builds `c/<name>.c` into `folder`.
+fn build(name: &str, folder: &Path, link: &[&str]) -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = folder.join(name);
+    let output = Command::new("cc")
+        .args(["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-g"])
+        .arg("-I")
+        .arg(package.join("include"))
+        .arg(package.join("c").join(name).with_extension("c"))
+        .arg("-o")
+        .arg(&program)
+        .args(link)
+        .output()
+        .unwrap_or_else(|error| panic!("a C compiler is needed: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    program
+}
+
+/// Builds a program against the shared library.
+fn build_shared(name: &str, folder: &Path) -> PathBuf {
+    let libraries = libraries();
+    let path = libraries.to_str().expect("a path in UTF-8");
+    build(name, folder, &["-L", path, "-lpeergroup", &format!("-Wl,-rpath,{path}"), "-lpthread"])
+}
+
+/// A command with a home, an address, and the library that was built with this test, whatever else the search path has.
+fn command(program: &Path, arguments: &[&str], home: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env("P2P_HOME", home).env("P2P_LISTEN", "[::1]:0");
+    command.env("LD_LIBRARY_PATH", libraries()).env("DYLD_LIBRARY_PATH", libraries());
+    command
+}
+
+/// A process in a home of its own.
+struct Process {
+    child: Child,
+    /// Gone once the process is.
+    input: Arc<Mutex<Option<ChildStdin>>>,
+    /// What it wrote, without what was for the other process.
+    output: Arc<Mutex<String>>,
+}
+
+impl Process {
+    fn start(program: &Path, arguments: &[&str], home: &Path) -> (Process, mpsc::Receiver<String>) {
+        let mut child = command(program, arguments, home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (told, lines) = mpsc::channel();
+        let output = Arc::new(Mutex::new(String::new()));
+        let (stdout, seen) = (child.stdout.take().unwrap(), Arc::clone(&output));
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                match line.strip_prefix("> ") {
+                    // The other process may be gone; then nobody listens.
+                    Some(line) => drop(told.send(line.to_owned())),
+                    None => seen.lock().unwrap().push_str(&(line + "\n")),
+                }
+            }
+        });
+        let input = Arc::new(Mutex::new(child.stdin.take()));
+        (Process { child, input, output }, lines)
+    }
+
+    /// Passes lines on; when they end, the process that wrote them has ended.
+    fn feed(&self, lines: mpsc::Receiver<String>) {
+        let input = Arc::clone(&self.input);
+        thread::spawn(move || {
+            for line in lines.into_iter().chain([GONE.to_owned()]) {
+                if let Some(input) = &mut *input.lock().unwrap() {
+                    // A process that has ended reads no more.
+                    let _ = writeln!(input, "{line}").and_then(|()| input.flush());
+                }
+            }
+        });
+    }
+
+    /// Waits for the end, at most so long.
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            if std::time::Instant::now() > deadline {
+                self.child.kill().unwrap();
+                panic!("a process did not end; it wrote:\n{}", self.output.lock().unwrap());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended, unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs one program by itself; its status and what it wrote.
+fn run(program: &Path, arguments: &[&str]) -> (ExitStatus, String) {
+    let home = TempDir::new().unwrap();
+    let written = tempfile::NamedTempFile::new().unwrap();
+    let child = command(program, arguments, home.path())
+        .stdin(Stdio::null())
+        .stdout(File::options().append(true).open(written.path()).unwrap())
+        .stderr(File::options().append(true).open(written.path()).unwrap())
+        .spawn()
+        .unwrap();
+    let mut process = Process { child, input: Arc::default(), output: Arc::default() };
+    let status = process.wait();
+    (status, std::fs::read_to_string(written.path()).unwrap())
+}
+
+fn alone(program: &str, arguments: &[&str]) {
+    let folder = TempDir::new().unwrap();
+    let (status, text) = run(&build_shared(program, folder.path()), arguments);
+    assert!(status.success() && text.ends_with("done\n"), "{status}\n{text}");
+}
+
+/// Runs a check in two processes; both must end well, or `ann` as said.
+fn check(name: &str, ann_ends: fn(ExitStatus) -> bool) {
+    let folder = TempDir::new().unwrap();
+    let program = build_shared("direct", folder.path());
+    let homes = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let (mut ann, from_ann) = Process::start(&program, &[name, "ann"], homes[0].path());
+    let (mut bob, from_bob) = Process::start(&program, &[name, "bob"], homes[1].path());
+    ann.feed(from_bob);
+    bob.feed(from_ann);
+    let (bob_ended, ann_ended) = (bob.wait(), ann.wait());
+    let texts = format!("ann:\n{}bob:\n{}", ann.output.lock().unwrap(), bob.output.lock().unwrap());
+    assert!(
+        bob_ended.success() && ann_ends(ann_ended),
+        "ann {ann_ended}, bob {bob_ended}\n{texts}"
+    );
+}
+
+fn well(status: ExitStatus) -> bool {
+    status.success()
+}
+
+#[test]
+fn c01_open_and_close() {
+    check("c01", well);
+}
+
+#[test]
+fn c02_a_second_close_finds_nothing() {
+    check("c02", well);
+}
+
+#[test]
+fn c03_close_after_the_peer_has_closed() {
+    check("c03", well);
+}
+
+#[test]
+fn c04_who_accepted_may_close() {
+    check("c04", well);
+}
+
+#[test]
+fn c05_close_while_opening() {
+    check("c05", well);
+}
+
+#[test]
+fn c06_the_peer_does_not_accept() {
+    check("c06", well);
+}
+
+#[test]
+fn c09_ids_that_no_connection_has() {
+    alone("direct", &["c09", "alone"]);
+}
+
+#[test]
+fn c10_handles_that_no_group_has() {
+    alone("direct", &["c10", "alone"]);
+}
+
+#[test]
+fn c15_after_shutdown() {
+    alone("direct", &["c15", "alone"]);
+}
+
+#[test]
+fn c16_sixty_four_threads_close_one_connection() {
+    check("c16", well);
+}
+
+#[test]
+fn c18_all_that_was_sent_arrives_before_the_end() {
+    check("c18", well);
+}
+
+#[test]
+fn c19_the_peer_sends_and_closes_while_nothing_is_taken() {
+    check("c19", well);
+}
+
+#[test]
+fn c25_both_close_at_the_same_time() {
+    check("c25", well);
+}
+
+#[test]
+fn c26_the_peer_is_killed() {
+    check("c26", |ann| ann.signal() == Some(SIGKILL));
+}
+
+#[test]
+fn c28_look_up_the_sender_and_close_while_taking_events() {
+    check("c28", well);
+}
+
+#[test]
+fn null_is_a_documented_code_everywhere() {
+    alone("misuse", &["null"]);
+}
+
+#[test]
+fn stale_handles_are_documented_codes() {
+    alone("misuse", &["stale"]);
+}
+
+#[test]
+fn handles_of_another_kind_are_documented_codes() {
+    alone("misuse", &["foreign"]);
+}
+
+#[test]
+fn freeing_what_is_no_block_ends_a_debug_build_and_is_ignored_by_a_release_build() {
+    let folder = TempDir::new().unwrap();
+    let program = build_shared("misuse", folder.path());
+    for mistake in ["free-twice", "free-nested", "free-foreign"] {
+        let (status, text) = run(&program, &[mistake]);
+        assert!(text.starts_with("now\n") && text.contains("PeerFreeData"), "{mistake}: {text}");
+        let ended = if cfg!(debug_assertions) {
+            status.signal() == Some(SIGABRT)
+        } else {
+            status.success()
+        };
+        assert!(ended, "{mistake}: {status}\n{text}");
+    }
+}
+
+#[test]
+fn the_descriptor_of_an_event_object_works_with_poll() {
+    alone("events", &["poll"]);
+}
+
+#[test]
+fn a_child_does_not_have_its_parents_library() {
+    alone("events", &["fork"]);
+}
+
+/// The system libraries that `README.md` names are all that the static library needs.
+#[test]
+fn a_program_links_with_the_static_library() {
+    let folder = TempDir::new().unwrap();
+    let archive = libraries().join("libpeergroup.a");
+    let archive = archive.to_str().expect("a path in UTF-8");
+    let program = build("misuse", folder.path(), &[archive, "-lpthread", "-ldl", "-lm"]);
+    let (status, text) = run(&program, &["stale"]);
+    assert!(status.success() && text.ends_with("done\n"), "{status}\n{text}");
+}
