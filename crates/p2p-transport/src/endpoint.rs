@@ -451,3 +451,73 @@ fn log_refusal(remote: Address, error: &ConnectionError, verifier: &Verifier) {
         None => tracing::debug!(%remote, %error, "handshake failed"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::from(text.parse::<SocketAddr>().unwrap())
+    }
+
+    #[test]
+    fn newcomers_are_admitted_within_the_limits_of_their_prefix() {
+        let pending = Arc::<Pending>::default();
+        let prefix = Some(address("192.0.2.1:1").prefix());
+        let mut underway = Vec::new();
+        for _ in 0..4 {
+            assert_eq!(pending.admit(prefix, false), Admission::Accept);
+            underway.push(pending.begin(prefix));
+        }
+        assert_eq!(pending.admit(prefix, false), Admission::Retry, "prove the address first");
+        for _ in 4..8 {
+            assert_eq!(pending.admit(prefix, true), Admission::Accept);
+            underway.push(pending.begin(prefix));
+        }
+        assert_eq!(pending.admit(prefix, true), Admission::Refuse);
+        let other = Some(address("192.0.3.1:1").prefix());
+        assert_eq!(pending.admit(other, false), Admission::Accept);
+        underway.pop();
+        assert_eq!(pending.admit(prefix, true), Admission::Accept, "one has finished");
+        underway.clear();
+        assert!(pending.counts().is_empty());
+    }
+
+    #[test]
+    fn newcomers_are_admitted_within_the_limits_of_the_node() {
+        let pending = Arc::<Pending>::default();
+        let mut underway: Vec<_> = (0..64).map(|_| pending.begin(None)).collect();
+        assert_eq!(pending.admit(None, false), Admission::Retry);
+        assert_eq!(
+            pending.admit(None, true),
+            Admission::Accept,
+            "loopback has no limit of its own"
+        );
+        underway.extend((64..256).map(|_| pending.begin(None)));
+        assert_eq!(pending.admit(None, true), Admission::Refuse);
+        assert_eq!(pending.admit(Some(1), true), Admission::Refuse);
+        assert_eq!(pending.admit(None, false), Admission::Retry);
+    }
+
+    #[test]
+    fn a_socket_names_what_it_can_reach() {
+        let rows = [
+            ("[::]:1", "[2001:db8::1]:2", Some("[2001:db8::1]:2")),
+            ("[::]:1", "192.0.2.1:2", Some("[::ffff:192.0.2.1]:2")),
+            ("[::]:1", "[::1]:2", Some("[::1]:2")),
+            ("[::1]:1", "[::1]:2", Some("[::1]:2")),
+            ("[::1]:1", "[2001:db8::1]:2", None),
+            ("[::1]:1", "127.0.0.1:2", None),
+            ("[2001:db8::9]:1", "[2001:db8::1]:2", Some("[2001:db8::1]:2")),
+            ("[2001:db8::9]:1", "[::1]:2", None),
+            ("0.0.0.0:1", "192.0.2.1:2", Some("192.0.2.1:2")),
+            ("0.0.0.0:1", "[2001:db8::1]:2", None),
+            ("127.0.0.1:1", "127.0.0.1:2", Some("127.0.0.1:2")),
+            ("127.0.0.1:1", "192.0.2.1:2", None),
+        ];
+        for (bound, to, expected) in rows {
+            let found = target(bound.parse().unwrap(), address(to));
+            assert_eq!(found, expected.map(|text| text.parse().unwrap()), "{bound} to {to}");
+        }
+    }
+}

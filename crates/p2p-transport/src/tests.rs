@@ -72,6 +72,13 @@ fn identity() -> Identity {
     Identity::create(None, None, FileTime::from_unix(1_700_000_000)).unwrap()
 }
 
+fn tls_of(identity: &Identity) -> TlsIdentity {
+    TlsIdentity {
+        certificate: identity.tls_certificate().to_vec(),
+        pkcs8: identity.pkcs8().to_vec(),
+    }
+}
+
 fn loopback() -> Config {
     Config { listen: Listen::At(vec!["[::1]:0".parse().unwrap()]), ..Config::default() }
 }
@@ -79,11 +86,12 @@ fn loopback() -> Config {
 impl Peer {
     fn start(config: Config) -> Peer {
         let identity = identity();
+        let tls = tls_of(&identity);
+        Peer::start_as(identity, tls, config)
+    }
+
+    fn start_as(identity: Identity, tls: TlsIdentity, config: Config) -> Peer {
         let heard = Arc::<Heard>::default();
-        let tls = TlsIdentity {
-            certificate: identity.tls_certificate().to_vec(),
-            pkcs8: identity.pkcs8().to_vec(),
-        };
         let script = Script { outputs: VecDeque::new(), deadline: None, heard: Arc::clone(&heard) };
         let store = Arc::new(MemoryStore::new());
         let running = Running::start(|_, _| script, tls, store, Arc::new(NoSink), config).unwrap();
@@ -92,7 +100,13 @@ impl Peer {
 
     /// A peer that listens, and where.
     async fn listening(config: Config) -> (Peer, Address) {
-        let mut peer = Peer::start(config);
+        let identity = identity();
+        let tls = tls_of(&identity);
+        Peer::listening_as(identity, tls, config).await
+    }
+
+    async fn listening_as(identity: Identity, tls: TlsIdentity, config: Config) -> (Peer, Address) {
+        let mut peer = Peer::start_as(identity, tls, config);
         peer.tell([Output::Listen { on: true }]);
         let addresses = peer
             .hear(|input| match input {

@@ -307,29 +307,37 @@ async fn who_shows_no_good_certificate_is_turned_away_in_the_handshake() {
 }
 
 #[tokio::test]
-async fn a_dialler_hears_that_its_certificate_was_refused() {
-    // The acceptor takes nobody: what the dialler sees is a link that comes up and goes down with an alert, because in
-    // TLS 1.3 its own handshake ends before the acceptor has judged it.
-    let server = {
-        let (crypto, _) = crate::tls::Tls::new(TlsIdentity {
-            certificate: identity().tls_certificate().to_vec(),
-            pkcs8: identity().pkcs8().to_vec(),
-        })
-        .unwrap()
-        .accept()
-        .unwrap();
-        quinn::ServerConfig::with_crypto(Arc::new(crypto))
+async fn a_server_whose_key_is_not_its_certificates_is_refused() {
+    let mixed = TlsIdentity {
+        certificate: identity().tls_certificate().to_vec(),
+        pkcs8: identity().pkcs8().to_vec(),
     };
-    let endpoint = quinn::Endpoint::server(server, "[::1]:0".parse().unwrap()).unwrap();
-    let address = Address::from(endpoint.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Some(incoming) = endpoint.accept().await {
-            drop(incoming.await)
-        }
-    });
+    let (_bob, address) = Peer::listening_as(identity(), mixed, loopback()).await;
     let (mut alice, _) = Peer::listening(loopback()).await;
-    // This server's key is not its certificate's: the dialler's own verdict.
-    let refused = dial(&mut alice, 1, address, Expect::Anyone).await.unwrap_err();
     let signature = Refusal { code: Code::CRYPT_E_HASH_VALUE, detail: Code::NTE_BAD_SIGNATURE };
-    assert_eq!(refused, DownCause::Verdict(signature));
+    let refused = dial(&mut alice, 1, address, Expect::Anyone).await;
+    assert_eq!(refused, Err(DownCause::Verdict(signature)));
+}
+
+#[tokio::test]
+async fn a_dialler_hears_that_its_certificate_was_refused() {
+    let (mut bob, address) = Peer::listening(loopback()).await;
+    let named = Identity::create(None, Some("Alice"), FileTime::from_unix(1_700_000_000)).unwrap();
+    let wrong =
+        TlsIdentity { certificate: named.certificate().to_vec(), pkcs8: named.pkcs8().to_vec() };
+    let (mut alice, _) = Peer::listening_as(named, wrong, loopback()).await;
+    alice.tell([Output::Dial { dial: DialId(1), address, expect: Expect::Key(bob.key()) }]);
+    // In TLS 1.3 the dialler's handshake ends before the acceptor has judged it: the link may have come up before.
+    let cause = alice
+        .hear(|input| match input {
+            Input::LinkDown { cause, .. } | Input::DialFailed { cause, .. } => Some(cause),
+            _ => None,
+        })
+        .await;
+    assert_eq!(cause, DownCause::Tls(49));
+    // The acceptor never heard of it.
+    let (mut carol, _) = Peer::listening(loopback()).await;
+    dial(&mut carol, 1, address, Expect::Anyone).await.unwrap();
+    let next = bob.hear_next().await;
+    assert!(matches!(next, Input::LinkUp { peer, .. } if peer == carol.key()), "{next:?}");
 }
