@@ -12,8 +12,8 @@
 //! +--------+--------------+--------+--------------------+-- … --+--------+------------------+
 //! ```
 //!
-//! The order of the checks stands in the crate's documentation; [`Chain::verify`] is that order, and what a group revokes
-//! would be asked for after [`Chain::check_dates`].
+//! The order of the checks stands in the crate's documentation; [`Chain::verify`] is that order, [`Chain::check_dates`]
+//! its last step. What has been revoked is to be asked after it.
 
 use bytes::{BufMut, Bytes};
 use p2p_core::{FileTime, KeyId, Member, Refusal};

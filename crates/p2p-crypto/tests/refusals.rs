@@ -52,6 +52,7 @@ fn the_profile_names_every_field_of_a_certificate() {
     profile(|c| c.serial = tlv(0x02, &[0x55; 15]));
     profile(|c| c.serial = tlv(0x02, &[0x55; 17]));
     profile(|c| c.serial = tlv(0x02, &[0x85; 16]));
+    broken(1, |c| c.serial = octets(&[0x55; 16]), "CRYPT_E_ASN1_BADTAG", MALFORMED);
     profile(|c| c.outer_algorithm = sequence(&[tlv(0x06, oid::ED25519), tlv(0x05, &[])]));
     profile(|c| c.inner_algorithm = sequence(&[tlv(0x06, oid::ED25519), tlv(0x05, &[])]));
     profile(|c| c.outer_algorithm = algorithm(oid::P256_SIGNATURE));
