@@ -242,6 +242,9 @@ pub enum InviteError {
     /// The identity cannot be read.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The description of who is to be invited is not to be trusted.
+    #[error("the invitee's description is refused: {0}")]
+    Invitee(#[source] Refusal),
     /// This member may not issue what was asked for, or the invitation that was read is not to be trusted.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -255,6 +258,7 @@ impl InviteError {
             InviteError::NotReady => Code::PEER_E_GROUP_NOT_READY,
             InviteError::Group(error) => error.code(),
             InviteError::Identity(error) => error.code(),
+            InviteError::Invitee(refusal) => refusal.code,
             InviteError::Crypto(error) => error.code(),
         }
     }
@@ -264,6 +268,7 @@ impl InviteError {
         match self {
             InviteError::Group(error) => error.refusal(),
             InviteError::Identity(error) => error.refusal(),
+            InviteError::Invitee(refusal) => Some(*refusal),
             InviteError::Crypto(error) => error.refusal(),
             _ => None,
         }

@@ -95,9 +95,7 @@ impl Node {
         // A membership that is stored stays if it is the younger one. Starts are whole seconds: of two that start
         // together the new one counts.
         let chain = match &known {
-            Some(record) if starts(&record.chain)? > member.not_before => {
-                record.chain.clone()
-            }
+            Some(record) if starts(&record.chain)? > member.not_before => record.chain.clone(),
             _ => invitation.chain().clone(),
         };
         let record = GroupRecord { chain: chain.clone(), root: None };
@@ -143,7 +141,8 @@ impl Shared {
     ) -> Result<Group, GroupError> {
         let info = inspect_chain(&chain).map_err(GroupError::Damaged)?;
         if info.group != group || info.member.key != self.identity.key() {
-            let refusal = Refusal { code: Code::CRYPT_E_NO_MATCH, detail: Code::CERT_E_CN_NO_MATCH };
+            let refusal =
+                Refusal { code: Code::CRYPT_E_NO_MATCH, detail: Code::CERT_E_CN_NO_MATCH };
             return Err(GroupError::Damaged(refusal));
         }
         let snapshot = self.store.load(&group)?;

@@ -6,7 +6,9 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use common::*;
-use p2p_group::{ConnectionChange, Connecting, EventKind, Filter, Group, GroupEvent, InviteOptions, Subscription};
+use p2p_group::{
+    Connecting, ConnectionChange, EventKind, Filter, Group, GroupEvent, InviteOptions, Subscription,
+};
 
 /// Waits for events as a program without tokio does: by the callback.
 struct Ready {
@@ -16,7 +18,8 @@ struct Ready {
 
 impl Ready {
     fn new(group: &Group) -> Ready {
-        let kinds = [EventKind::Status, EventKind::Direct, EventKind::Data, EventKind::ConnectionFailed];
+        let kinds =
+            [EventKind::Status, EventKind::Direct, EventKind::Data, EventKind::ConnectionFailed];
         let events = group.subscribe(Filter::of(kinds)).unwrap();
         let (tell, told) = mpsc::channel();
         events.on_ready(move || tell.send(()).unwrap_or_default());
@@ -53,7 +56,9 @@ fn two_peers_meet_and_part_without_a_runtime() {
 
     let id = bobs.open_direct(ann.identity().key(), ann.listening()[0]).unwrap();
     assert!(matches!(at_bob.next(), GroupEvent::Direct(event) if event.id == id));
-    assert!(matches!(at_ann.next(), GroupEvent::Direct(event) if event.change == ConnectionChange::Connected));
+    assert!(
+        matches!(at_ann.next(), GroupEvent::Direct(event) if event.change == ConnectionChange::Connected)
+    );
     bobs.send(id, TEXT, "hello").unwrap();
     assert!(matches!(at_ann.next(), GroupEvent::Data(message) if message.bytes == "hello"));
     bobs.close_blocking().unwrap();
@@ -74,18 +79,23 @@ fn sixty_four_threads_close_one_connection_and_one_succeeds() {
     anns.connect().unwrap();
     at_ann.next();
     let bobs =
-        Group::join(&bob, &anns.invite(&bob.identity().info(), InviteOptions::default()).unwrap()).unwrap();
+        Group::join(&bob, &anns.invite(&bob.identity().info(), InviteOptions::default()).unwrap())
+            .unwrap();
     let at_bob = Ready::new(&bobs);
     bobs.connect().unwrap();
     assert!(matches!(at_bob.next(), GroupEvent::Status(_)));
     let id = bobs.open_direct(ann.identity().key(), ann.listening()[0]).unwrap();
-    assert!(matches!(at_bob.next(), GroupEvent::Direct(event) if event.change == ConnectionChange::Connected));
+    assert!(
+        matches!(at_bob.next(), GroupEvent::Direct(event) if event.change == ConnectionChange::Connected)
+    );
     let closed: usize = std::thread::scope(|scope| {
         let close = || usize::from(bobs.close_direct(id).is_ok());
         let threads: Vec<_> = (0..64).map(|_| scope.spawn(close)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(closed, 1);
-    assert!(matches!(at_bob.next(), GroupEvent::Direct(event) if event.change == ConnectionChange::Disconnected));
+    assert!(
+        matches!(at_bob.next(), GroupEvent::Direct(event) if event.change == ConnectionChange::Disconnected)
+    );
     assert!(at_bob.events.try_recv().is_none());
 }

@@ -58,7 +58,11 @@ async fn the_end_can_be_known_before_the_last_message_is_read() {
     ours.close().unwrap();
     assert_eq!(within(theirs.closed()).await, Some(Cause::Orderly));
     assert!(ann.group.connections(ConnectionKind::Direct).unwrap().is_empty());
-    assert_eq!(theirs.close(), Err(CloseError::NotFound), "no close is owed after the end was told");
+    assert_eq!(
+        theirs.close(),
+        Err(CloseError::NotFound),
+        "no close is owed after the end was told"
+    );
     assert_eq!(within(theirs.recv()).await.unwrap().bytes, "read me");
     assert!(within(theirs.recv()).await.is_none());
 }
@@ -104,7 +108,8 @@ async fn accepting_by_the_handle_shares_one_queue() {
         }
     };
     let _ours = (within(attempt()).await, within(attempt()).await);
-    let (one, two) = (within(first).await.unwrap().unwrap(), within(second).await.unwrap().unwrap());
+    let (one, two) =
+        (within(first).await.unwrap().unwrap(), within(second).await.unwrap().unwrap());
     assert_ne!(one.id(), two.id());
     ann.group.close().await.unwrap();
     assert!(within(ann.group.accept()).await.is_none());
@@ -118,7 +123,10 @@ async fn giving_up_an_attempt_leaves_nothing() {
     let attempt = bob.group.direct_at(ann.key(), nowhere.address());
     assert!(tokio::time::timeout(Duration::from_millis(50), attempt).await.is_err());
     let event = events.direct().await;
-    assert_eq!((event.change, event.cause.code()), (p2p_group::ConnectionChange::Failed, Code::PEER_E_CONNECTION_FAILED));
+    assert_eq!(
+        (event.change, event.cause.code()),
+        (p2p_group::ConnectionChange::Failed, Code::PEER_E_CONNECTION_FAILED)
+    );
     events.quiet().await;
 }
 

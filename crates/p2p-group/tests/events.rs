@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::*;
 use futures_core::Stream;
 use p2p_group::{
-    Code, ConnectionChange, EventKind, Filter, Group, GroupEvent, InviteOptions, MemberChange, Status,
+    Code, ConnectionChange, EventKind, Filter, Group, GroupEvent, InviteOptions, MemberChange,
+    Status,
 };
 
 #[tokio::test]
@@ -29,13 +30,23 @@ async fn connecting_tells_of_the_neighbour_then_the_member_then_the_status() {
         }
         kinds.push(event.kind());
         if let GroupEvent::Status(status) = event {
-            assert_eq!(status, Status { listening: true, connected: true }, "both bits in one event");
+            assert_eq!(
+                status,
+                Status { listening: true, connected: true },
+                "both bits in one event"
+            );
             break;
         }
     }
     let at = |kind| kinds.iter().position(|other| *other == kind);
-    assert!(at(EventKind::Neighbour).is_some() && at(EventKind::Neighbour) < at(EventKind::Status), "{kinds:?}");
-    assert!(at(EventKind::Member).is_some() && at(EventKind::Member) < at(EventKind::Status), "{kinds:?}");
+    assert!(
+        at(EventKind::Neighbour).is_some() && at(EventKind::Neighbour) < at(EventKind::Status),
+        "{kinds:?}"
+    );
+    assert!(
+        at(EventKind::Member).is_some() && at(EventKind::Member) < at(EventKind::Status),
+        "{kinds:?}"
+    );
     assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Status).count(), 1);
 }
 
@@ -123,14 +134,18 @@ async fn a_connection_stays_listed_until_every_queue_has_given_its_end_out() {
     assert_eq!(ann.group.connections(Direct).unwrap()[0].peer.key(), bob.key());
     drop(second);
     assert!(ann.group.connections(Direct).unwrap().is_empty(), "the other queue is gone");
-    assert_eq!(ann.group.close_direct(theirs).unwrap_err().code(), Code::PEER_E_CONNECTION_NOT_FOUND);
+    assert_eq!(
+        ann.group.close_direct(theirs).unwrap_err().code(),
+        Code::PEER_E_CONNECTION_NOT_FOUND
+    );
 }
 
 #[tokio::test]
 async fn the_callback_is_called_after_every_append_and_never_after_the_drop() {
     let (ann, bob) = pair().await;
     let bobs = bob.watch();
-    let subscription = Arc::new(ann.group.subscribe(Filter::of([EventKind::Direct, EventKind::Data])).unwrap());
+    let subscription =
+        Arc::new(ann.group.subscribe(Filter::of([EventKind::Direct, EventKind::Data])).unwrap());
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let calls = Arc::new(AtomicUsize::new(0));
     let (queue, counter) = (Arc::downgrade(&subscription), Arc::clone(&calls));
@@ -146,9 +161,13 @@ async fn the_callback_is_called_after_every_append_and_never_after_the_drop() {
     let id = bob.open(&ann);
     bobs.connected(id).await;
     bob.group.send(id, TEXT, "hello").unwrap();
-    let GroupEvent::Direct(event) = within(told.recv()).await.unwrap() else { panic!("not a connection") };
+    let GroupEvent::Direct(event) = within(told.recv()).await.unwrap() else {
+        panic!("not a connection")
+    };
     assert_eq!(event.change, ConnectionChange::Connected);
-    let GroupEvent::Data(message) = within(told.recv()).await.unwrap() else { panic!("not a message") };
+    let GroupEvent::Data(message) = within(told.recv()).await.unwrap() else {
+        panic!("not a message")
+    };
     assert_eq!(message.bytes, "hello");
 
     drop(Arc::into_inner(subscription).expect("no callback runs, so nobody else holds it"));
@@ -177,7 +196,8 @@ async fn a_callback_set_late_is_called_for_what_is_there() {
 async fn a_callback_may_close_the_connection_it_hears_of() {
     let (ann, bob) = pair().await;
     let bobs = bob.watch();
-    let subscription = Arc::new(ann.group.subscribe(Filter::of([EventKind::Direct, EventKind::Data])).unwrap());
+    let subscription =
+        Arc::new(ann.group.subscribe(Filter::of([EventKind::Direct, EventKind::Data])).unwrap());
     let (queue, group) = (Arc::downgrade(&subscription), ann.group.clone());
     subscription.on_ready(move || {
         while let Some(event) = queue.upgrade().and_then(|queue| queue.try_recv()) {
@@ -244,7 +264,10 @@ async fn a_lonely_newcomer_fails_to_connect_and_may_try_again() {
     let events = watch(&bobs, Filter::of([EventKind::ConnectionFailed, EventKind::Status]));
     let failed = within(bobs.connect_and_wait()).await.unwrap_err();
     assert_eq!(failed.code(), Code::PEER_E_NO_MEMBERS_FOUND);
-    assert_eq!(events.next().await, GroupEvent::ConnectionFailed { reason: Code::PEER_E_NO_MEMBERS_FOUND });
+    assert_eq!(
+        events.next().await,
+        GroupEvent::ConnectionFailed { reason: Code::PEER_E_NO_MEMBERS_FOUND }
+    );
     assert_eq!(bobs.status().unwrap(), Status::default());
     within(group.connect_and_wait()).await.unwrap();
     within(bobs.connect_by_address_and_wait(&ann.listening())).await.unwrap();

@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use p2p_group::{
-    Cause, CloseError, Closed, Code, ConnectError, ConnectionKind, DirectError, EventKind, Filter, Group, GroupError,
-    GroupEvent, InviteError, InviteOptions, MemberFilter, SendError, Status,
+    Cause, CloseError, Closed, Code, ConnectError, ConnectionKind, DirectError, EventKind, Filter,
+    Group, GroupError, GroupEvent, InviteError, InviteOptions, MemberFilter, SendError, Status,
 };
 
 const ONLINE: Status = Status { listening: true, connected: true };
@@ -15,7 +15,8 @@ async fn all_handles_share_the_connections() {
     let (ann, bob) = pair().await;
     let other = bob.another_handle();
     assert_eq!(other.status().unwrap(), ONLINE, "online at once");
-    let (_anns, first, second) = (ann.watch(), bob.watch(), watch(&other, Filter::of([EventKind::Direct])));
+    let (_anns, first, second) =
+        (ann.watch(), bob.watch(), watch(&other, Filter::of([EventKind::Direct])));
     let id = bob.open(&ann);
     first.connected(id).await;
     second.connected(id).await;
@@ -69,7 +70,10 @@ async fn a_closed_handle_answers_that_it_is_closed_to_everything() {
     assert_eq!(group.synchronised(), Err(Closed));
     assert_eq!(group.node_id(), Err(Closed));
     assert_eq!(group.connect().unwrap_err(), ConnectError::Closed(Closed));
-    assert_eq!(group.connect_by_address(&[ann.address()]).unwrap_err(), ConnectError::Closed(Closed));
+    assert_eq!(
+        group.connect_by_address(&[ann.address()]).unwrap_err(),
+        ConnectError::Closed(Closed)
+    );
     assert_eq!(within(group.connect_and_wait()).await.unwrap_err(), ConnectError::Closed(Closed));
     assert_eq!(group.members(&MemberFilter::default()).unwrap_err(), Closed);
     assert_eq!(group.connections(ConnectionKind::Direct).unwrap_err(), Closed);
@@ -99,7 +103,10 @@ async fn a_closed_handles_subscription_can_be_drained() {
     for n in 0..3 {
         bob.group.send(id, TEXT, n.to_string()).unwrap();
     }
-    while !anns.now().is_some_and(|event| matches!(&event, GroupEvent::Data(data) if data.bytes == "0")) {
+    while !anns
+        .now()
+        .is_some_and(|event| matches!(&event, GroupEvent::Data(data) if data.bytes == "0"))
+    {
         tokio::task::yield_now().await;
     }
     // The rest has either been queued or never will be.
@@ -161,7 +168,13 @@ async fn a_closed_group_opens_again_and_connects_by_itself() {
     let group = Group::open(&bob.node, &name).unwrap();
     assert!(group.synchronised().unwrap());
     let events = watch(&ann.group, Filter::of([EventKind::Status]));
-    assert!(group.members(&MemberFilter::default()).unwrap().iter().any(|info| info.member.key == ann.key()));
+    assert!(
+        group
+            .members(&MemberFilter::default())
+            .unwrap()
+            .iter()
+            .any(|info| info.member.key == ann.key())
+    );
     within(group.connect_and_wait()).await.unwrap();
     // Who was connected before listens at once and finds the others from there.
     while !events.status().await.connected {}

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use common::*;
 use p2p_core::{Authority, Event, Expect, GroupKey, GroupSnapshot};
 use p2p_crypto::Keyring;
-use p2p_group::{Bytes, Code, EventKind, FileTime, Filter, GroupEvent, KeyId, Member, Refusal, Status};
+use p2p_group::{
+    Bytes, Code, EventKind, FileTime, Filter, GroupEvent, KeyId, Member, Refusal, Status,
+};
 use p2p_store::MemoryStore;
 use p2p_transport::{Config, Driver, Listen, Sink, TlsIdentity};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -38,7 +40,13 @@ impl Authority for Thief {
         self.keys.tag(session, dialer)
     }
 
-    fn verify_member(&self, _: &KeyId, _: &[u8], peer: &KeyId, _: &FileTime) -> Result<Arc<Member>, Refusal> {
+    fn verify_member(
+        &self,
+        _: &KeyId,
+        _: &[u8],
+        peer: &KeyId,
+        _: &FileTime,
+    ) -> Result<Arc<Member>, Refusal> {
         Ok(Arc::new(Member { key: *peer, ..Member::clone(&self.stolen) }))
     }
 }
@@ -52,7 +60,10 @@ impl Sink for Forward {
 }
 
 /// A thief online: its driver, its key, its group, and what it is told.
-fn thief(group: KeyId, stolen: &Arc<Member>) -> (Driver<Thief>, KeyId, GroupKey, UnboundedReceiver<Event>) {
+fn thief(
+    group: KeyId,
+    stolen: &Arc<Member>,
+) -> (Driver<Thief>, KeyId, GroupKey, UnboundedReceiver<Event>) {
     let identity = p2p_crypto::Identity::create(None, Some("Mallory"), p2p_group::now()).unwrap();
     let key = identity.key_id();
     let tls = TlsIdentity {
@@ -70,7 +81,8 @@ fn thief(group: KeyId, stolen: &Arc<Member>) -> (Driver<Thief>, KeyId, GroupKey,
     )
     .unwrap();
     let own = Arc::new(Member { key, ..Member::clone(stolen) });
-    let opened = driver.call(|node, now| node.open_group(group, own, GroupSnapshot::default(), now));
+    let opened =
+        driver.call(|node, now| node.open_group(group, own, GroupSnapshot::default(), now));
     (driver, key, opened.unwrap(), told)
 }
 
@@ -83,10 +95,15 @@ async fn a_stolen_chain_opens_nothing_and_the_group_is_told_why() {
     let (driver, key, group, mut told) = thief(ann.group.key(), bob.group.own());
     driver.call(|node, now| node.connect(group, &[ann.address()], now)).unwrap();
 
-    let GroupEvent::Refused { peer, refusal, .. } = refusals.next().await else { panic!("not a refusal") };
+    let GroupEvent::Refused { peer, refusal, .. } = refusals.next().await else {
+        panic!("not a refusal")
+    };
     assert_eq!((peer, refusal.code), (key, Code::CRYPT_E_NO_MATCH));
     let warning = within(log.warning()).await;
-    assert!(warning.contains(&key.authority_hex()) && warning.contains("CRYPT_E_NO_MATCH"), "{warning}");
+    assert!(
+        warning.contains(&key.authority_hex()) && warning.contains("CRYPT_E_NO_MATCH"),
+        "{warning}"
+    );
     // The thief learns no more than that nobody lets it in.
     while !matches!(within(told.recv()).await.unwrap(), Event::ConnectionFailed { .. }) {}
     assert_eq!(ann.group.status().unwrap(), Status { listening: true, connected: true });
@@ -100,7 +117,8 @@ async fn a_direct_connection_from_an_intruder_is_seen_by_nobody() {
     // Mallory's own group, as it were: synchronised by its own word, so that it can go online alone.
     driver.call(|node, now| node.connect(group, &[ann.address()], now)).unwrap();
     while !matches!(within(told.recv()).await.unwrap(), Event::ConnectionFailed { .. }) {}
-    let offline = driver.call(|node, now| node.open_direct(group, Expect::Key(ann.key()), ann.address(), now));
+    let offline = driver
+        .call(|node, now| node.open_direct(group, Expect::Key(ann.key()), ann.address(), now));
     assert!(offline.is_err(), "the thief did not even get online");
     everything.quiet().await;
     // The group's own life goes on.

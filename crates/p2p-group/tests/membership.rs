@@ -4,8 +4,9 @@ mod common;
 
 use common::*;
 use p2p_group::{
-    Code, Error, Filter, Group, GroupError, GroupOptions, Home, Identity, IdentityError, IdentityOptions,
-    Invitation, InviteError, InviteOptions, Library, Limits, MemberFilter, Node, PeerName, Roles, Status, now,
+    Code, Error, Filter, Group, GroupError, GroupOptions, Home, Identity, IdentityError,
+    IdentityOptions, Invitation, InviteError, InviteOptions, Library, Limits, MemberFilter, Node,
+    PeerName, Roles, Status, now,
 };
 use tempfile::TempDir;
 
@@ -18,7 +19,8 @@ fn home() -> (TempDir, Home) {
 #[tokio::test]
 async fn a_new_group_is_offline_synchronised_and_has_its_creator_as_administrator() {
     let ann = node("Ann");
-    let options = GroupOptions { classifier: Some("chess".into()), friendly_name: Some("Chess Club".into()) };
+    let options =
+        GroupOptions { classifier: Some("chess".into()), friendly_name: Some("Chess Club".into()) };
     let group = Group::create(&ann, options).unwrap();
     assert_eq!((group.name().classifier(), group.friendly_name()), ("chess", "Chess Club"));
     assert_eq!(group.status().unwrap(), Status::default());
@@ -38,8 +40,14 @@ fn names_that_are_not_allowed_store_nothing() {
     let bell = GroupOptions { classifier: Some("ding\u{7}".into()), friendly_name: None };
     assert_eq!(Group::create(&ann, bell).unwrap_err().code(), Code::PEER_E_INVALID_CLASSIFIER);
     let name = "y".repeat(256);
-    assert_eq!(Group::create(&ann, name.as_str()).unwrap_err().code(), Code::PEER_E_INVALID_FRIENDLY_NAME);
-    assert_eq!(Identity::in_memory(name.as_str()).unwrap_err().code(), Code::PEER_E_INVALID_FRIENDLY_NAME);
+    assert_eq!(
+        Group::create(&ann, name.as_str()).unwrap_err().code(),
+        Code::PEER_E_INVALID_FRIENDLY_NAME
+    );
+    assert_eq!(
+        Identity::in_memory(name.as_str()).unwrap_err().code(),
+        Code::PEER_E_INVALID_FRIENDLY_NAME
+    );
     assert!(ann.groups().unwrap().is_empty() && ann.open_groups().is_empty());
 }
 
@@ -60,7 +68,9 @@ async fn an_altered_invitation_is_not_trusted() {
     let ann = End::creator(node("Ann")).await;
     let xml = ann.invite(&node("Bob")).as_xml().to_owned();
     assert!(Invitation::parse(&xml).is_ok());
-    for broken in [xml[..xml.len() / 2].to_owned(), xml.replacen("Ann", "Eve", 1) + " ", String::new()] {
+    for broken in
+        [xml[..xml.len() / 2].to_owned(), xml.replacen("Ann", "Eve", 1) + " ", String::new()]
+    {
         let error = Error::from(Invitation::parse(&broken).unwrap_err());
         assert_eq!(error.code(), Code::PEER_E_INVITATION_NOT_TRUSTED, "{error}");
         assert!(error.refusal().is_some());
@@ -73,8 +83,12 @@ async fn roles_bound_what_may_be_granted() {
     let carol = Identity::in_memory("Carol").unwrap().info();
     let denied = bob.group.invite(&carol, InviteOptions::default()).unwrap_err();
     assert_eq!(denied.code(), Code::PEER_E_NOT_AUTHORIZED);
-    let past = InviteOptions { expires: Some(now().minus_seconds(3600)), ..InviteOptions::default() };
-    assert_eq!(ann.group.invite(&carol, past).unwrap_err().code(), Code::PEER_E_INVALID_TIME_PERIOD);
+    let past =
+        InviteOptions { expires: Some(now().minus_seconds(3600)), ..InviteOptions::default() };
+    assert_eq!(
+        ann.group.invite(&carol, past).unwrap_err().code(),
+        Code::PEER_E_INVALID_TIME_PERIOD
+    );
     let again = ann.group.invite(&ann.node.identity().info(), InviteOptions::default());
     assert_eq!(again.unwrap_err().code(), Code::PEER_E_CIRCULAR_CHAIN_DETECTED);
 
@@ -82,7 +96,10 @@ async fn roles_bound_what_may_be_granted() {
     let info = deputy.identity().info();
     let invitation = ann.group.invite(&info, InviteOptions::roles(Roles::INVITING_MEMBER)).unwrap();
     let deputies = Group::join(&deputy, &invitation).unwrap();
-    assert!(matches!(deputies.invite(&carol, InviteOptions::default()), Err(InviteError::NotReady)));
+    assert!(matches!(
+        deputies.invite(&carol, InviteOptions::default()),
+        Err(InviteError::NotReady)
+    ));
     within(deputies.connect_and_wait()).await.unwrap();
     let admin = deputies.invite(&carol, InviteOptions::roles(Roles::ADMIN)).unwrap_err();
     assert_eq!(admin.code(), Code::PEER_E_NOT_AUTHORIZED);
@@ -120,7 +137,10 @@ async fn a_group_that_is_not_here_is_not_found() {
     assert!(matches!(Group::open(&bob, group.name()), Err(GroupError::NotFound)));
     assert!(matches!(bob.delete_group(group.name()).await, Err(GroupError::NotFound)));
     let other = PeerName::parse(&format!("{}.other", group.name().authority())).unwrap();
-    assert!(matches!(Group::open(&ann, &other), Err(GroupError::NotFound)), "the whole name counts");
+    assert!(
+        matches!(Group::open(&ann, &other), Err(GroupError::NotFound)),
+        "the whole name counts"
+    );
 }
 
 #[tokio::test]
@@ -137,13 +157,16 @@ async fn groups_members_and_addresses_outlive_the_node() {
     let ann = start(home.identity(&anns).unwrap(), Limits::default());
     let bob = start(home.identity(&bobs).unwrap(), Limits::default());
     let group = Group::open(&ann, &name).unwrap();
-    assert!(group.members(&MemberFilter::default()).unwrap().iter().any(|info| info.member.key == key));
+    assert!(
+        group.members(&MemberFilter::default()).unwrap().iter().any(|info| info.member.key == key)
+    );
     let other = Group::open(&bob, &name).unwrap();
     within(group.connect_and_wait()).await.unwrap();
     // Ann's port is another one now.
     within(other.connect_by_address_and_wait(&ann.listening())).await.unwrap();
     let incoming = group.incoming().unwrap();
-    let connection = within(other.direct_at(ann.identity().key(), ann.listening()[0])).await.unwrap();
+    let connection =
+        within(other.direct_at(ann.identity().key(), ann.listening()[0])).await.unwrap();
     assert_eq!(within(incoming.accept()).await.unwrap().peer().friendly_name(), Some("Bob"));
     connection.close().unwrap();
 }
@@ -155,7 +178,10 @@ async fn a_group_is_open_in_one_node_at_a_time() {
     let group = Group::create(&first, "Friends").unwrap();
     let second = start(first.identity().clone(), Limits::default());
     assert!(matches!(Group::open(&second, group.name()), Err(GroupError::InUse)));
-    assert!(matches!(home.delete_group(first.identity().name(), group.name()), Err(GroupError::InUse)));
+    assert!(matches!(
+        home.delete_group(first.identity().name(), group.name()),
+        Err(GroupError::InUse)
+    ));
     group.close().await.unwrap();
     let again = Group::open(&second, group.name()).unwrap();
     assert!(matches!(Group::open(&first, again.name()), Err(GroupError::InUse)));
@@ -186,7 +212,9 @@ async fn inviting_needs_no_lock_on_the_group() {
     let bobs_address = bob.listening();
     let knows_bob = || {
         let members = ann.group.members(&MemberFilter::default()).unwrap();
-        members.iter().any(|info| info.member.key == bob.identity().key() && info.addresses == bobs_address)
+        members
+            .iter()
+            .any(|info| info.member.key == bob.identity().key() && info.addresses == bobs_address)
     };
     while !knows_bob() {
         tokio::task::yield_now().await;
@@ -194,7 +222,9 @@ async fn inviting_needs_no_lock_on_the_group() {
     ann.group.close().await.unwrap();
     let expected = [(bob.identity().key(), bobs_address)];
     let written = async || {
-        while home.invite(&identity, &group, &info, InviteOptions::default()).unwrap().hints() != expected {
+        while home.invite(&identity, &group, &info, InviteOptions::default()).unwrap().hints()
+            != expected
+        {
             tokio::task::yield_now().await;
         }
     };
@@ -212,7 +242,8 @@ async fn who_never_met_a_member_cannot_invite() {
     let carol = Identity::in_memory("Carol").unwrap().info();
     for refused in [
         bobs.invite(&carol, InviteOptions::default()).unwrap_err(),
-        home.invite(bob.identity().name(), group.name(), &carol, InviteOptions::default()).unwrap_err(),
+        home.invite(bob.identity().name(), group.name(), &carol, InviteOptions::default())
+            .unwrap_err(),
     ] {
         assert_eq!(refused.code(), Code::PEER_E_GROUP_NOT_READY);
     }

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use p2p_group::{
-    Address, Code, ConnectionChange, ConnectionEvent, ConnectionId, DirectConnection, EventKind, Filter, Group,
-    GroupEvent, Guid, Home, Identity, Incoming, Invitation, InviteOptions, KeyId, Limits, Message, Node, Status,
-    Subscription,
+    Address, Code, ConnectionChange, ConnectionEvent, ConnectionId, DirectConnection, EventKind,
+    Filter, Group, GroupEvent, Guid, Home, Identity, Incoming, Invitation, InviteOptions, KeyId,
+    Limits, Message, Node, Status, Subscription,
 };
 
 /// A type of messages.
@@ -115,7 +115,11 @@ impl End {
     }
 
     /// A direct connection as objects at both ends: this one's, and the one that `incoming` of `other` got.
-    pub async fn direct(&self, other: &End, incoming: &Incoming) -> (DirectConnection, DirectConnection) {
+    pub async fn direct(
+        &self,
+        other: &End,
+        incoming: &Incoming,
+    ) -> (DirectConnection, DirectConnection) {
         let ours = within(self.group.direct_at(other.key(), other.address())).await.unwrap();
         let theirs = within(incoming.accept()).await.unwrap();
         (ours, theirs)
@@ -166,7 +170,11 @@ impl Watch {
     /// The next event: a connection that stands. Its id.
     pub async fn any_connected(&self) -> ConnectionId {
         let event = self.direct().await;
-        assert_eq!((event.change, event.cause.code()), (ConnectionChange::Connected, Code::S_OK), "{event:?}");
+        assert_eq!(
+            (event.change, event.cause.code()),
+            (ConnectionChange::Connected, Code::S_OK),
+            "{event:?}"
+        );
         event.id
     }
 
