@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use p2p_group::{
     Cause, Closed, Code, ConnectionChange, ConnectionEvent, DirectConnection, EventKind, Filter,
-    Group, GroupEvent, SendError, Target,
+    Group, GroupEvent, Node, SendError, Target,
 };
 use serde_json::json;
 use tokio::time::timeout;
@@ -26,15 +26,15 @@ pub(crate) async fn run(context: &Context, args: &ChatArgs) -> Result<(), Failur
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
     let node = context.start(identity)?;
     let group = Group::open(&node, &info.name)?;
-    let result = chat(context.out, args, &group).await;
+    let result = chat(context.out, args, &group, &node).await;
     end(&group, &node).await;
     result
 }
 
-async fn chat(out: Printer, args: &ChatArgs, group: &Group) -> Result<(), Failure> {
+async fn chat(out: Printer, args: &ChatArgs, group: &Group, node: &Node) -> Result<(), Failure> {
     let mut stop = pin!(input::interrupted());
     let connection = tokio::select! {
-        connection = meet(out, args, group) => connection?,
+        connection = meet(out, args, group, node) => connection?,
         result = &mut stop => {
             result?;
             return Err(Failure::code("interrupted before there was a connection", Code::ERROR_CANCELLED));
@@ -52,11 +52,19 @@ async fn chat(out: Printer, args: &ChatArgs, group: &Group) -> Result<(), Failur
 }
 
 /// Opens the connection, or waits for one.
-async fn meet(out: Printer, args: &ChatArgs, group: &Group) -> Result<DirectConnection, Failure> {
+async fn meet(
+    out: Printer,
+    args: &ChatArgs,
+    group: &Group,
+    node: &Node,
+) -> Result<DirectConnection, Failure> {
     let Some(query) = &args.peer else {
         let incoming = group.incoming()?;
         group.connect_and_wait().await?;
-        out.note("Waiting for a member to open a connection.");
+        let addresses: Vec<String> = node.listening().iter().map(ToString::to_string).collect();
+        let line =
+            format!("Waiting for a member to open a connection, at {}.", addresses.join(" "));
+        out.say(line, &json!({ "type": "waiting", "addresses": addresses }))?;
         return Ok(incoming.accept().await.ok_or(Closed)?);
     };
     let target = find(group, query).await?;

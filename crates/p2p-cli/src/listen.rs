@@ -142,12 +142,10 @@ impl Session<'_> {
             Order::Connections => self.connections(),
             Order::Members => self.members(),
             Order::Close { id } => {
+                let id = self.connection(&id)?;
                 self.group.close_direct(id)?;
-                self.attempts.remove(&id);
-                Ok(Answer::one(
-                    format!("Closing connection {}.", id.0),
-                    json!({ "type": "closing", "id": id.0 }),
-                ))
+                let line = format!("Closing connection {}.", events::short(id));
+                Ok(Answer::one(line, json!({ "type": "closing", "id": events::id(id) })))
             }
             Order::Help => Ok(help()),
             Order::Quit => Ok(Answer::silent(Value::Null)),
@@ -200,10 +198,9 @@ impl Session<'_> {
             attempt.label
         );
         self.attempts.insert(id, attempt);
-        Ok(Answer::one(
-            line,
-            json!({ "type": "opening", "id": id.0, "address": address.to_string() }),
-        ))
+        let record =
+            json!({ "type": "opening", "id": events::id(id), "address": address.to_string() });
+        Ok(Answer::one(line, record))
     }
 
     /// The connection with this id, or the one that is listed or opening and whose id ends in these digits.
