@@ -58,6 +58,8 @@ pub(crate) struct Stream {
     pub(crate) role: Role,
     /// Credit given and not yet used.
     pub(crate) credit: u32,
+    /// Control bytes given to the driver and not yet sent.
+    pub(crate) queued: usize,
     pub(crate) receive_done: bool,
     pub(crate) send_done: bool,
 }
@@ -101,6 +103,13 @@ impl Link {
     pub(crate) fn direct_ids(&self) -> Vec<ConnectionId> {
         let id = |stream: &Stream| if let Role::Direct(id) = stream.role { Some(id) } else { None };
         self.streams.values().filter_map(id).collect()
+    }
+
+    /// The stream is gone, and with it what waited on it.
+    fn drop_stream(&mut self, stream: StreamId) -> bool {
+        let gone = self.streams.remove(&stream);
+        self.control_queued -= gone.as_ref().map_or(0, |s| s.queued);
+        gone.is_some()
     }
 
     /// Whether a stream besides the control streams has not ended on both sides: an acknowledgement may be on its way.
@@ -310,7 +319,12 @@ impl<A: Authority> Node<A> {
                 let id = *id;
                 self.direct_sent(id, bytes as usize);
             }
-            _ => l.control_queued = l.control_queued.saturating_sub(bytes as usize),
+            _ => {
+                let Some(s) = l.streams.get_mut(&stream) else { return };
+                let sent = s.queued.min(bytes as usize);
+                s.queued -= sent;
+                l.control_queued -= sent;
+            }
         }
     }
 
@@ -379,7 +393,7 @@ impl<A: Authority> Node<A> {
             .is_some_and(|s| s.receive_done && s.send_done && matches!(s.role, Role::Spent))
             && let Some(l) = self.links.get_mut(&link)
         {
-            l.streams.remove(&stream);
+            l.drop_stream(stream);
             self.release_idle(link);
         }
     }
@@ -395,7 +409,7 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn abort(&mut self, link: LinkId, stream: StreamId, code: u64) {
         if let Some(l) = self.links.get_mut(&link).filter(|l| !l.closing)
-            && l.streams.remove(&stream).is_some()
+            && l.drop_stream(stream)
         {
             self.forget_stream_timers(link, stream);
             self.push(Output::Abort { link, stream, code });

@@ -459,8 +459,12 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn write(&mut self, link: LinkId, stream: StreamId, frame: &crate::codec::Frame) {
         let (head, body) = frame.encode();
+        let bytes = head.as_slice().len() + body.len();
+        // After our FIN nothing is said any more, whatever the peer still asks.
+        let Some(s) = self.stream(link, stream).filter(|s| !s.send_done) else { return };
+        s.queued += bytes;
         if let Some(link) = self.links.get_mut(&link) {
-            link.control_queued += head.as_slice().len() + body.len();
+            link.control_queued += bytes;
         }
         self.push(Output::Write { link, stream, head, body });
     }

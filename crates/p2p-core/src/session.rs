@@ -459,13 +459,14 @@ impl<A: Authority> Node<A> {
     pub(crate) fn on_control_finished(&mut self, id: LinkId, stream: StreamId) {
         let Some(control) = self.take_control(id, stream) else { return };
         let ended_here = self.stream(id, stream).is_some_and(|s| s.send_done);
-        self.finish(id, stream);
         let cause = match (control.is_up(), control.opener) {
             (true, _) => Cause::Left,
             (false, true) => Cause::NotAuthenticated,
             (false, false) => Cause::Lost,
         };
+        // First the session, then the stream: with its last stream a link may end, and nobody would know whose it was.
         self.control_ended(id, stream, control, cause);
+        self.finish(id, stream);
         if ended_here {
             // The peer has answered our FIN: nothing of ours is under way any longer.
             self.release_link(id);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use p2p_core::{
     Address, Code, Config, Connecting, Connection, ConnectionChange, ConnectionId, DialId, Error,
-    Event, Expect, GroupKey, GroupSnapshot, Guid, Input, KeyId, Limits, LinkId, Member, Node, Now,
-    Output, StoreChange, Taken,
+    Event, Expect, GroupKey, GroupSnapshot, Guid, Input, InstanceId, KeyId, Limits, LinkId, Member,
+    Node, Now, Output, StoreChange, Taken,
 };
 
 use super::World;
@@ -84,6 +84,7 @@ pub struct Machine {
     pub limits: Limits,
     pub seed: [u8; 32],
     pub born: Now,
+    pub previous: Option<InstanceId>,
     pub node: Node<Fake>,
     pub alive: bool,
     pub epoch: u32,
@@ -123,6 +124,7 @@ impl Machine {
             limits,
             seed,
             born: now,
+            previous: None,
             node: Node::new(config, fake, seed, now),
             alive: true,
             epoch: 0,
@@ -324,8 +326,8 @@ impl World {
         }
     }
 
-    /// A new run of the node, with what its disk kept.
-    pub fn restart(&mut self, m: usize, previous: bool) {
+    /// A new run of the node, with what its disk kept; the old one is handed out.
+    pub fn restart(&mut self, m: usize, previous: bool) -> Machine {
         let now = self.now();
         let seed = super::fake::mix(&[b"again", &self.random().to_be_bytes()]);
         let old = &self.machines[m];
@@ -337,6 +339,6 @@ impl World {
         // The driver numbers links over all runs here, so that what is left of the old ones is told apart.
         new.next_link = old.next_link;
         new.disk = old.disk.clone();
-        self.machines[m] = new;
+        std::mem::replace(&mut self.machines[m], new)
     }
 }
