@@ -12,6 +12,7 @@ mod identity;
 mod instance;
 mod invite;
 mod library;
+mod lists;
 mod node;
 mod opening;
 mod peer;
@@ -27,10 +28,11 @@ pub use error::{
     SendError, StartError,
 };
 pub use events::{ConnectionEvent, EventKind, Filter, GroupEvent, Message};
-pub use group::{ConnectionInfo, ConnectionKind, Group, GroupOptions, MemberFilter};
+pub use group::Group;
 pub use identity::{GroupInfo, Home, Identity, IdentityOptions};
 pub use invite::InviteOptions;
 pub use library::Library;
+pub use lists::{ConnectionInfo, ConnectionKind, GroupOptions, MemberFilter};
 pub use node::{Node, NodeBuilder};
 pub use peer::{Peer, Target, printable};
 pub use subscription::Subscription;

@@ -10,8 +10,9 @@ use p2p_store::StoreError;
 use p2p_transport::Listen;
 
 use crate::error::{Error, IdentityError};
-use crate::group::{Group, GroupOptions};
+use crate::group::Group;
 use crate::identity::{Home, Identity};
+use crate::lists::GroupOptions;
 use crate::node::Node;
 use crate::sync::lock;
 

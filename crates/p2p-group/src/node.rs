@@ -238,7 +238,7 @@ impl NodeBuilder {
         let keys = self.identity.keys();
         let tls = TlsIdentity {
             certificate: keys.tls_certificate().to_vec(),
-            pkcs8: keys.pkcs8().to_vec().into(),
+            pkcs8: keys.pkcs8().to_vec(),
         };
         let keyring = Keyring::new(keys.clone());
         let config = p2p_core::Config { limits: self.limits.clone(), previous: None };

@@ -9,9 +9,10 @@ use p2p_store::{GroupLock, GroupRecord, GroupRoot};
 
 use crate::clock::now;
 use crate::error::GroupError;
-use crate::group::{Group, GroupOptions};
+use crate::group::Group;
 use crate::identity::{GroupInfo, find, groups};
 use crate::instance::Instance;
+use crate::lists::GroupOptions;
 use crate::node::{Node, Shared};
 use crate::sync::lock;
 

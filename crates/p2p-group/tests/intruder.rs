@@ -13,7 +13,7 @@ use p2p_group::{
 };
 use p2p_store::MemoryStore;
 use p2p_transport::{Config, Driver, Listen, Sink, TlsIdentity};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::field::{Field, Visit};
 use tracing::span;
 
@@ -51,27 +51,24 @@ impl Authority for Thief {
     }
 }
 
-struct Forward(UnboundedSender<Event>);
+struct Forward(Sender<Event>);
 
 impl Sink for Forward {
     fn event(&self, _: GroupKey, event: Event) {
-        self.0.send(event).unwrap_or_default();
+        self.0.try_send(event).expect("the test takes what it is told");
     }
 }
 
 /// A thief online: its driver, its key, its group, and what it is told.
-fn thief(
-    group: KeyId,
-    stolen: &Arc<Member>,
-) -> (Driver<Thief>, KeyId, GroupKey, UnboundedReceiver<Event>) {
+fn thief(group: KeyId, stolen: &Arc<Member>) -> (Driver<Thief>, KeyId, GroupKey, Receiver<Event>) {
     let identity = p2p_crypto::Identity::create(None, Some("Mallory"), p2p_group::now()).unwrap();
     let key = identity.key_id();
     let tls = TlsIdentity {
         certificate: identity.tls_certificate().to_vec(),
-        pkcs8: identity.pkcs8().to_vec().into(),
+        pkcs8: identity.pkcs8().to_vec(),
     };
     let authority = Thief { keys: Keyring::new(identity), stolen: Arc::clone(stolen) };
-    let (tell, told) = unbounded_channel();
+    let (tell, told) = channel(64);
     let driver = Driver::start(
         move |seed, now| p2p_core::Node::new(Default::default(), authority, seed, now),
         tls,
