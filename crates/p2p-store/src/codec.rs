@@ -240,7 +240,8 @@ mod tests {
     fn every_cut_and_every_extra_byte_is_noticed() {
         let member = member();
         let listening = Listening { synchronised: true, addresses: vec![address(1)] };
-        let records: [(&str, Vec<u8>, fn(&[u8]) -> Result<(), Malformed>); 3] = [
+        type Decode = fn(&[u8]) -> Result<(), Malformed>;
+        let records: [(&str, Vec<u8>, Decode); 3] = [
             ("member", encode_member(&member).unwrap(), |b| {
                 decode_member(KeyId([7; 32]), b).map(|_| ())
             }),

@@ -127,19 +127,19 @@ impl Database {
                 about.insert("group", group.0.as_slice())?;
                 Ok(())
             }),
-            Some((format, _)) if format != FORMAT.to_be_bytes() => {
+            Some(about) if about.format != FORMAT.to_be_bytes() => {
                 let reason = "the format is newer than this program".to_owned();
                 Err(StoreError::Database { path: self.path.clone(), reason })
             }
-            Some((_, owner)) if owner != group.0 => {
+            Some(about) if about.group != group.0 => {
                 Err(StoreError::ForeignDatabase { path: self.path.clone() })
             }
             Some(_) => Ok(()),
         }
     }
 
-    /// Format and group; `None` in a new file.
-    fn identity(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Failure> {
+    /// What an existing file says about itself; `None` in a new one.
+    fn identity(&self) -> Result<Option<About>, Failure> {
         let transaction = self.redb.begin_read()?;
         let about = match transaction.open_table(ABOUT) {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -148,7 +148,7 @@ impl Database {
         let value = |key| -> Result<Vec<u8>, Failure> {
             Ok(about.get(key)?.map(|value| value.value().to_vec()).unwrap_or_default())
         };
-        Ok(Some((value("format")?, value("group")?)))
+        Ok(Some(About { format: value("format")?, group: value("group")? }))
     }
 
     fn read(&self) -> Result<GroupSnapshot, Failure> {
@@ -201,6 +201,12 @@ fn set_addresses(
         table.insert(&peer.0, encode_addresses(addresses).as_slice())?;
     }
     Ok(())
+}
+
+/// What a database says about itself.
+struct About {
+    format: Vec<u8>,
+    group: Vec<u8>,
 }
 
 /// What may go wrong inside a transaction.

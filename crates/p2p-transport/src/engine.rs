@@ -234,7 +234,7 @@ impl<M: Machine> Engine<M> {
             match output {
                 Output::Event { group, event } => self.sink.event(group, event),
                 Output::Store { ticket, change } => {
-                    aftermath.store |= self.storing.push(ticket, change)
+                    aftermath.store |= self.storing.push(ticket, *change)
                 }
                 Output::Listen { on } => self.listener.want(on),
                 Output::Dial { dial, address, expect } => {

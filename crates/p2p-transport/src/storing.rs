@@ -25,9 +25,9 @@ impl Storing {
     }
 
     /// Queues a change. True if nobody is at work: the caller starts [`run`](Self::run) on a thread that may wait.
-    pub(crate) fn push(&self, ticket: Ticket, change: Box<StoreChange>) -> bool {
+    pub(crate) fn push(&self, ticket: Ticket, change: StoreChange) -> bool {
         let mut state = self.state();
-        state.waiting.push((ticket, *change));
+        state.waiting.push((ticket, change));
         !std::mem::replace(&mut state.at_work, true)
     }
 
@@ -160,7 +160,7 @@ mod tests {
         let store = Arc::new(Flaky::default());
         let storing = Storing::new(Arc::clone(&store) as Arc<dyn Store>);
         let good = KeyId([1; 32]);
-        let change = |group| Box::new(StoreChange::Synchronised { group });
+        let change = |group| StoreChange::Synchronised { group };
         assert!(storing.push(Ticket(1), change(good)));
         assert!(!storing.push(Ticket(2), change(BAD)), "somebody is at work already");
         assert!(!storing.push(Ticket(3), change(good)));

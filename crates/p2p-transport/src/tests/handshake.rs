@@ -110,15 +110,17 @@ async fn a_socket_is_closed_and_opened_as_wanted() {
     let (mut alice, to_bob, mut bob, _) = pair(loopback()).await;
     bob.tell([Output::Listen { on: false }]);
     let mut down = false;
-    bob.hear(|input| match input {
-        Input::LinkDown { cause: DownCause::Local, .. } => {
-            down = true;
-            None
-        }
-        Input::Listening { addresses } => Some(assert!(addresses.is_empty())),
-        _ => None,
-    })
-    .await;
+    let listening = bob
+        .hear(|input| match input {
+            Input::LinkDown { cause: DownCause::Local, .. } => {
+                down = true;
+                None
+            }
+            Input::Listening { addresses } => Some(addresses),
+            _ => None,
+        })
+        .await;
+    assert!(listening.is_empty());
     assert!(down, "the link ended with its socket");
     let end = alice.hear_next().await;
     let going_away = DownCause::Peer(0x200);
