@@ -16,6 +16,7 @@ use rustls::pki_types::{
     CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
 };
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -107,14 +108,17 @@ fn endpoint() -> Result<Endpoint, Failure> {
     let _ = socket.set_send_buffer_size(4 << 20);
     socket.bind(&"[::1]:0".parse::<SocketAddr>()?.into())?;
     let identity = Identity::create(None, None, p2p_core::FileTime::from_unix(1_700_000_000))?;
-    let chain = || vec![CertificateDer::from(identity.tls_certificate().to_vec())];
-    let key = || PrivateKeyDer::try_from(identity.pkcs8().to_vec());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    // Without rustls' own look at the certificate, which refuses extensions that it does not know.
+    let key = PrivateKeyDer::try_from(identity.pkcs8().to_vec())?;
+    let chain = vec![CertificateDer::from(identity.tls_certificate().to_vec())];
+    let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(key)?);
+    let own = Arc::new(SingleCertAndKey::from(certified));
     let verifier = Arc::new(Anyone(Arc::clone(&provider)));
     let mut tls = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier.clone())
-        .with_single_cert(chain(), key()?)?;
+        .with_cert_resolver(own.clone());
     tls.send_tls13_tickets = 0;
     let mut server = ServerConfig::with_crypto(Arc::new(
         quinn::crypto::rustls::QuicServerConfig::try_from(tls)?,
@@ -124,7 +128,7 @@ fn endpoint() -> Result<Endpoint, Failure> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
-        .with_client_auth_cert(chain(), key()?)?;
+        .with_client_cert_resolver(own);
     tls.resumption = rustls::client::Resumption::disabled();
     tls.enable_sni = false;
     let mut client =
