@@ -307,7 +307,11 @@ impl<A: Authority> Node<A> {
         let open: Vec<(LinkId, StreamId)> =
             group.peers.values().flat_map(|p| p.carriers.iter().copied()).collect();
         if open.is_empty() {
-            return self.finish_closing(key);
+            // With `Closed` the group may be opened elsewhere: nothing of it may still be on its way to the store.
+            if !self.tickets.values().any(|(group, _)| *group == key) {
+                self.finish_closing(key);
+            }
+            return;
         }
         for (link, stream) in open {
             self.finish(link, stream);
@@ -438,7 +442,7 @@ impl<A: Authority> Node<A> {
             }
             (Pending::Member(peer), Ok(())) => {
                 let known = self.groups.get_mut(&key).and_then(|g| g.members.get_mut(&peer));
-                let Some(known) = known else { return };
+                let Some(known) = known else { return self.closing_progress(key) };
                 let change =
                     if known.stored { MemberChange::Updated } else { MemberChange::Joined };
                 known.stored = true;
@@ -448,6 +452,7 @@ impl<A: Authority> Node<A> {
             (Pending::Nothing, Ok(())) => {}
             (_, Err(code)) => self.event(key, Event::StoreFailed { code }),
         }
+        self.closing_progress(key);
     }
 
     fn synchronised_now(&mut self, key: GroupKey) {
