@@ -1,11 +1,13 @@
 //! `cargo xtask ci`: all that must be green before a change lands.
 
+use std::env;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, cargo, root};
-use crate::{Outcome, nostd, test, tidy};
+use crate::{Outcome, demo, nostd, test, tidy};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -21,7 +23,8 @@ const STEPS: &[Step] = &[
     }),
     ("nostd", || nostd::run(&[])),
     ("tidy", || tidy::run(&[])),
-    ("examples", examples),
+    ("examples", || examples().and_then(|()| c_example())),
+    ("demo", || demo::run(&[])),
 ];
 
 /// An example ends by itself within this.
@@ -72,10 +75,11 @@ fn selected(words: &[String]) -> Result<Vec<Step>, String> {
 
 /// Runs every example of every crate: each must end by itself, without arguments, with success.
 fn examples() -> Outcome {
-    shell::run(&mut cargo(&["build", "--workspace", "--examples"]))?;
+    // All at once, and the libraries for the C example with them: one choice of features, built once.
+    shell::run(&mut cargo(&["build", "--workspace", "--lib", "--examples"]))?;
     let mut failed = Vec::new();
-    for (package, example) in found_examples(&root().join("crates"))? {
-        let mut command = cargo(&["run", "--quiet", "--package", &package, "--example", &example]);
+    for example in found_examples(&root().join("crates"))? {
+        let mut command = Command::new(root().join("target/debug/examples").join(&example));
         if let Err(why) = shell::run_within(&mut command, EXAMPLE_LIMIT) {
             eprintln!("{why}");
             failed.push(example);
@@ -88,16 +92,35 @@ fn examples() -> Outcome {
     }
 }
 
-/// Package and example names, sorted: `examples/name.rs` and `examples/name/main.rs`.
-fn found_examples(crates: &Path) -> Result<Vec<(String, String)>, String> {
+/// Builds and runs the C program that the README shows, against the shared library, in a home of its own.
+fn c_example() -> Outcome {
+    let (root, home) = (root(), root().join("target/c-example"));
+    if home.exists() {
+        fs::remove_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+    }
+    fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+    let libraries = root.join("target/debug");
+    let mut compiler = Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    compiler.current_dir(&root).args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic"]);
+    compiler.args(["-I", "crates/p2p-ffi/include", "docs/hello.c", "-o", "target/c-example/hello"]);
+    compiler.arg("-L").arg(&libraries).arg("-lpeergroup");
+    compiler.arg(format!("-Wl,-rpath,{}", libraries.display()));
+    shell::run(&mut compiler)?;
+    let mut program = Command::new(home.join("hello"));
+    program.env("P2P_HOME", home.join("home")).env("P2P_LISTEN", "[::1]:0");
+    shell::run_within(&mut program, EXAMPLE_LIMIT)
+}
+
+/// The examples' names, sorted: `examples/name.rs` and `examples/name/main.rs`.
+fn found_examples(crates: &Path) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     for package in names(crates)? {
         let folder = crates.join(&package).join("examples");
         for name in names(&folder)? {
             if let Some(example) = name.strip_suffix(".rs") {
-                found.push((package.clone(), example.to_owned()));
+                found.push(example.to_owned());
             } else if folder.join(&name).join("main.rs").is_file() {
-                found.push((package.clone(), name));
+                found.push(name);
             }
         }
     }

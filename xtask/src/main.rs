@@ -23,11 +23,7 @@ const COMMANDS: &[Command] = &[
     ("demo", "the main job as a play: real processes, real sockets, one intruder", demo::run),
     ("bench", "figures beside raw QUIC in one run: --json, --rounds N, --mib N", bench::run),
     ("test", "every test and doctest; further words go to the test runner", test::run),
-    (
-        "ci",
-        "all that must be green: test, fmt, clippy, doc, nostd, tidy, examples; --skip STEP, --only STEP",
-        ci::run,
-    ),
+    ("ci", "all that must be green, step by step: --skip STEP, --only STEP", ci::run),
     ("nostd", "prove that p2p-core needs no std, and that the proof can fail", nostd::run),
     ("states", "write the table of direct connections into docs/protocol.md", states::run),
     ("tidy", "layers, sizes, purity, words, links: what a compiler does not check", tidy::run),
