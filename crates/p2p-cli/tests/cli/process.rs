@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::documented;
@@ -40,13 +40,11 @@ impl Machine {
         machine
     }
 
+    /// With `P2P_TEST_LOG`, a failing test shows what its processes logged.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_p2p"));
-        command.args(words);
-        command
-            .env("P2P_HOME", self.home.path())
-            .env("P2P_LISTEN", "[::1]:0")
-            .env_remove("P2P_LOG");
+        command.args(words).env("P2P_HOME", self.home.path()).env("P2P_LISTEN", "[::1]:0");
+        command.env("P2P_LOG", std::env::var("P2P_TEST_LOG").unwrap_or_default());
         command
     }
 
@@ -229,8 +227,11 @@ impl Pair {
 
 /// Makes the second a member of the first one's only group, while that is online in another process.
 pub(crate) fn join(inviter: &Machine, invitee: &Machine) {
-    let invitation = inviter.with_input(&["invite"], &invitee.ok(&["identity", "show"]));
-    assert_eq!(invitation.code, 0, "{invitation:?}");
-    let joined = invitee.with_input(&["join"], &invitation.out);
+    let xml = invitee.ok(&["identity", "show"]);
+    // Where the other process listens reaches the disk a moment after it is announced.
+    let invite = || documented::read(&inviter.ok(&["invite", xml.trim(), "--json"]));
+    let invitation = (0..1_000).map(|_| invite()).find(|made| made["addresses"] != json!([]));
+    let invitation = invitation.expect("the inviter listens");
+    let joined = invitee.with_input(&["join"], invitation["invitation"].as_str().unwrap());
     assert_eq!(joined.code, 0, "{joined:?}");
 }
