@@ -106,6 +106,16 @@ impl Process {
         });
     }
 
+    /// Waits until it has written this and no more.
+    fn wait_for(&self, text: &str) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while *self.output.lock().unwrap() != text {
+            let late = std::time::Instant::now() > deadline;
+            assert!(!late, "it wrote:\n{}", self.output.lock().unwrap());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Waits for the end, at most so long.
     fn wait(&mut self) -> ExitStatus {
         let deadline = std::time::Instant::now() + PATIENCE;
@@ -286,6 +296,26 @@ fn the_descriptor_of_an_event_object_works_with_poll() {
 #[test]
 fn a_child_does_not_have_its_parents_library() {
     alone("events", &["fork"]);
+}
+
+/// The example of `README.md`.
+#[test]
+fn two_people_chat() {
+    let folder = TempDir::new().unwrap();
+    let homes = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let program = build_shared("chat", folder.path());
+    let path = |name: &str| folder.path().join(name).into_os_string().into_string().unwrap();
+    let (id, invitation) = (path("id.xml"), path("invitation.xml"));
+    let (mut guest, _) = Process::start(&program, &["id", &id], homes[1].path());
+    assert!(guest.wait().success());
+    let (mut host, _) = Process::start(&program, &["host", &id, &invitation], homes[0].path());
+    host.wait_for("waiting\n");
+    let (mut guest, _) = Process::start(&program, &["guest", &invitation], homes[1].path());
+    // Taken out, so that the input ends after these lines.
+    let input = guest.input.lock().unwrap().take();
+    input.unwrap().write_all(b"hello\nhow are you\n").unwrap();
+    assert!(guest.wait().success() && host.wait().success());
+    host.wait_for("waiting\nguest: hello\nguest: how are you\n");
 }
 
 /// The system libraries that `README.md` names are all that the static library needs.
