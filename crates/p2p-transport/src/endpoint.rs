@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use crate::engine::{Engine, Machine};
 use crate::goodbye::open_window;
 use crate::link::Link;
-use crate::quic::{cause, code_name, var_int};
+use crate::quic::{cause, var_int};
 use crate::socket::{bind, reachable, wrap};
 use crate::tls::{EXPORTER, Verifier};
 use crate::{DEFAULT_PORT, Listen};
@@ -30,8 +30,6 @@ const PENDING_PER_PREFIX: usize = 8;
 const PENDING_PER_PREFIX_RETRY: usize = 4;
 /// What goodbyes are given to leave.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// Code of a connection that ends because its node does.
-const GOING_AWAY: u64 = 0x200;
 
 /// Whether the node wants to listen, and what it got.
 #[derive(Debug)]
@@ -235,7 +233,7 @@ impl<M: Machine> Engine<M> {
             open_window(&link.connection);
         }
         for socket in sockets {
-            socket.endpoint.close(var_int(GOING_AWAY), b"");
+            socket.endpoint.close(var_int(p2p_core::close::SHUTDOWN), b"");
         }
         let all_idle = async {
             for socket in sockets {
@@ -391,13 +389,13 @@ impl<M: Machine> Engine<M> {
         let (Some(peer), Ok(())) = (verifier.peer(), exported) else {
             // Cannot be: the handshake stands, so the certificate was good and the exporter is there.
             tracing::error!("a connection without an identity");
-            connection.close(var_int(GOING_AWAY), b"");
+            connection.close(var_int(p2p_core::close::SHUTDOWN), b"");
             return dial.into_iter().for_each(|dial| self.dial_failed(dial, DownCause::Local));
         };
         let remote = Address::from(connection.remote_address());
         let up = |link| Input::LinkUp { link, dial, peer, binding, remote };
         let Some(link) = self.link_up(connection.clone(), dial, up) else {
-            return connection.close(var_int(GOING_AWAY), b"");
+            return connection.close(var_int(p2p_core::close::SHUTDOWN), b"");
         };
         tracing::debug!(link = link.id.0, %peer, %remote, dialled = dial.is_some(), "link up");
         let error = self.serve(&link).await;
@@ -407,7 +405,7 @@ impl<M: Machine> Engine<M> {
                 tracing::debug!(
                     link = link.id.0,
                     code,
-                    name = code_name(code),
+                    name = p2p_core::close::name(code),
                     "link closed by the peer"
                 );
             }

@@ -11,7 +11,7 @@ use p2p_core::{Input, LinkId, Output, StreamId};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 
 use crate::goodbye::close;
-use crate::quic::{code_name, var_int};
+use crate::quic::var_int;
 use crate::stream::{READ, Ready, Stream};
 
 /// A connection that stands, shared between its task and whoever calls the node.
@@ -147,7 +147,12 @@ impl Link {
                 self.connection.set_receive_window(var_int(u64::from(streams) * u64::from(window)));
             }
             Output::CloseLink { code, .. } => {
-                tracing::debug!(link = self.id.0, code, name = code_name(code), "closing link");
+                tracing::debug!(
+                    link = self.id.0,
+                    code,
+                    name = p2p_core::close::name(code),
+                    "closing link"
+                );
                 close(&self.connection, var_int(code));
             }
             Output::Abort { stream, code, .. } => {

@@ -114,17 +114,6 @@ pub(crate) fn var_int(code: u64) -> VarInt {
     VarInt::from_u64(code).unwrap_or(VarInt::MAX)
 }
 
-/// The name of a code that ends a connection or a stream, for the log.
-pub(crate) fn code_name(code: u64) -> &'static str {
-    match code {
-        0x200 => "going away",
-        0x201 => "protocol violation",
-        0x202 => "flood",
-        0x203 => "too slow",
-        _ => "application",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
