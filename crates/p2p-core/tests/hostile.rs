@@ -501,7 +501,7 @@ fn one_peer_cannot_use_more_than_its_share() {
     // Another peer has its own share.
     let other = target.member(8);
     target.direct(other, 3);
-    assert_eq!(target.credit[&(other, StreamId(3))] >= 1 << 19, true);
+    assert!(target.credit[&(other, StreamId(3))] >= 1 << 19);
     // What is taken makes room again.
     let ids: Vec<_> = target
         .log

@@ -1,5 +1,5 @@
-use alloc::vec;
 use super::*;
+use alloc::vec;
 use proptest::prelude::*;
 
 fn flat(frame: &Frame) -> Vec<u8> {

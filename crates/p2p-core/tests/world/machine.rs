@@ -78,6 +78,9 @@ pub enum Drain {
     Never,
 }
 
+/// Changes that fail, and their code.
+pub type Failing = (fn(&StoreChange) -> bool, Code);
+
 pub struct Machine {
     pub key: KeyId,
     pub address: Address,
@@ -101,7 +104,7 @@ pub struct Machine {
     pub disk_delay: u64,
     pub disk_free: u64,
     /// Which changes fail, and with what.
-    pub disk_fails: Option<(fn(&StoreChange) -> bool, Code)>,
+    pub disk_fails: Option<Failing>,
     /// The application takes what it is given at once.
     pub takes: bool,
     pub untaken: VecDeque<Act>,
@@ -332,8 +335,8 @@ impl World {
         let seed = super::fake::mix(&[b"again", &self.random().to_be_bytes()]);
         let old = &self.machines[m];
         let mut new = Machine::new(old.key, old.address, old.limits.clone(), seed, now);
-        let config =
-            Config { limits: old.limits.clone(), previous: previous.then(|| old.node.instance()) };
+        new.previous = previous.then(|| old.node.instance());
+        let config = Config { limits: old.limits.clone(), previous: new.previous };
         new.node = Node::new(config, old.node.authority().clone(), seed, now);
         new.epoch = old.epoch + 1;
         // The driver numbers links over all runs here, so that what is left of the old ones is told apart.

@@ -21,6 +21,7 @@ use p2p_core::{
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+#[allow(unused_imports, reason = "each test file uses a part of the world")]
 pub use fake::{Fake, GENESIS, Paper, key};
 #[allow(unused_imports, reason = "each test file uses a part of the world")]
 pub use machine::{Act, Answer, Drain, KIND, Machine};

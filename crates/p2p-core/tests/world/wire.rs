@@ -85,7 +85,7 @@ pub struct Wire {
 impl Wire {
     /// The stream that end `end` calls `id`.
     pub fn key(end: usize, id: StreamId) -> Key {
-        if id.0 % 2 == 0 { (end, id.0 / 2) } else { (1 - end, id.0 / 2) }
+        if id.0.is_multiple_of(2) { (end, id.0 / 2) } else { (1 - end, id.0 / 2) }
     }
 
     /// What end `end` calls the stream.
