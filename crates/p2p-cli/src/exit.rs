@@ -139,6 +139,9 @@ impl From<Error> for Failure {
         if let Error::Direct(DirectError::Failed(cause)) = error {
             return Failure::cause("the direct connection failed", cause);
         }
+        if let Error::Start(StartError::Listen(_)) = error {
+            return Failure::Usage(error.to_string());
+        }
         let (code, refusal) = (error.code(), error.refusal());
         // The code is printed in a place of its own.
         let message = error.to_string();
@@ -248,6 +251,7 @@ mod tests {
     fn exit_codes_sort_the_codes() {
         let rows = [
             (Failure::usage("what?"), 2),
+            (StartError::Listen("localhost".to_owned()).into(), 2),
             (GroupError::InUse.into(), 1),
             (GroupError::NotFound.into(), 3),
             (CloseError::NotFound.into(), 3),

@@ -42,8 +42,7 @@ pub(crate) async fn run(context: &Context, command: GroupCommand) -> Result<(), 
             let membership = pick(&context.home, &Place { whose, group: Some(group) })?;
             let Membership { identity, group } = &membership;
             context.home.delete_group(identity.name(), &group.name)?;
-            let line =
-                format!("Deleted group {} of {}.", title(&membership), identity.friendly_name());
+            let line = format!("Deleted group {}", title(&membership));
             let record = json!({
                 "type": "deleted",
                 "name": group.name.as_str(),
@@ -61,7 +60,7 @@ async fn create(context: &Context, name: NewName, whose: &Whose) -> Result<(), F
     let group = Group::create(&node, options)?;
     let membership = of(identity, &group);
     end(&group, &node).await;
-    let line = format!("Created group {}.", title(&membership));
+    let line = format!("Created group {}", title(&membership));
     context.out.say(line, &record(&membership))
 }
 

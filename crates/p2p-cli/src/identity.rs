@@ -19,7 +19,7 @@ pub(crate) fn run(context: &Context, command: IdentityCommand) -> Result<(), Fai
         IdentityCommand::Create(name) => {
             let options = IdentityOptions { classifier: name.classifier, friendly_name: name.name };
             let identity = context.home.create_identity(options)?;
-            let line = format!("Created identity {}.", line(&identity));
+            let line = format!("Created identity {}", line(&identity));
             context.out.say(line, &record(&identity))
         }
         IdentityCommand::List => {

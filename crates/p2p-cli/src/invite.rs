@@ -69,8 +69,9 @@ pub(crate) async fn join(context: &Context, args: &JoinArgs) -> Result<(), Failu
     let own = &membership.group.own;
     let issuer = who(&own.issuer_friendly_name, &own.issuer_name);
     let line = format!(
-        "Joined group {}: {}, invited by {issuer}. `p2p listen` goes online.",
-        group::title(&membership),
+        "Joined {} as {}: {}, invited by {issuer}. `p2p listen` goes online.",
+        membership.group.friendly_name,
+        membership.identity.friendly_name(),
         standing(own)
     );
     context.out.say(line, &group::record(&membership))

@@ -24,8 +24,7 @@ pub(crate) async fn run(context: &Context, args: &ListenArgs) -> Result<(), Fail
     let node = context.start(identity.clone())?;
     let group = Group::open(&node, &info.name)?;
     let online = format!("Going online in {} as {}.", info.friendly_name, identity.friendly_name());
-    let help = if input::is_terminal() { " /help lists the commands." } else { "" };
-    context.out.note(format!("{online}{help}"));
+    context.out.note(format!("{online} /help lists the commands."));
     let session =
         Session { group: &group, node: &node, out: context.out, attempts: BTreeMap::new() };
     let result = session.run().await;
@@ -84,10 +83,14 @@ impl Session<'_> {
             return Err(Failure::code("the group could not be connected", *reason));
         }
         let (line, record) = events::describe(event, &self.node.listening());
-        self.out.say(line, &record)?;
         match event {
-            GroupEvent::Direct(event) => self.outcome(event),
-            _ => Ok(()),
+            // The mesh makes and drops these by itself; people are told of members instead.
+            GroupEvent::Neighbour(_) => self.out.list([], &record),
+            GroupEvent::Direct(event) => {
+                self.out.say(line, &record)?;
+                self.outcome(event)
+            }
+            _ => self.out.say(line, &record),
         }
     }
 

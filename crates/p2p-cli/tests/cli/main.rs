@@ -7,3 +7,5 @@ mod errors;
 mod output;
 mod process;
 mod story;
+#[cfg(unix)]
+mod walkthrough;

@@ -101,6 +101,7 @@ pub(crate) struct Running {
     stdin: Option<ChildStdin>,
     out: Receiver<String>,
     seen: Vec<String>,
+    listens: bool,
     err: Option<JoinHandle<String>>,
 }
 
@@ -108,6 +109,7 @@ impl Running {
     pub(crate) fn start(mut command: Command) -> Running {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
+        let listens = command.get_args().any(|word| word.to_string_lossy().contains("listen"));
         let stdin = child.stdin.take();
         let (stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (send, out) = channel();
@@ -124,7 +126,7 @@ impl Running {
             stderr.read_to_string(&mut all).unwrap();
             all
         });
-        Running { child, stdin, out, seen: Vec::new(), err: Some(err) }
+        Running { child, stdin, out, seen: Vec::new(), listens, err: Some(err) }
     }
 
     /// Types a line.
@@ -132,6 +134,7 @@ impl Running {
         let stdin = self.stdin.as_mut().expect("input is open");
         writeln!(stdin, "{line}").unwrap();
         stdin.flush().unwrap();
+        self.listens &= line != "/quit";
     }
 
     /// Ends the input.
@@ -157,7 +160,7 @@ impl Running {
             let record = documented::read(&line);
             let fits = |(name, value): &(&str, &str)| match &record[name] {
                 Value::String(text) => text == value,
-                other => other.to_string() == *value,
+                other => *other == serde_json::from_str::<Value>(value).unwrap_or(Value::Null),
             };
             if fields.iter().all(fits) {
                 return record;
@@ -175,6 +178,12 @@ impl Running {
         Ended { code, out, err }
     }
 
+    /// Whether it goes on until it is told to end.
+    pub(crate) fn listens(&self) -> bool {
+        self.listens
+    }
+
+    #[cfg(unix)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -227,11 +236,15 @@ impl Pair {
 
 /// Makes the second a member of the first one's only group, while that is online in another process.
 pub(crate) fn join(inviter: &Machine, invitee: &Machine) {
-    let xml = invitee.ok(&["identity", "show"]);
-    // Where the other process listens reaches the disk a moment after it is announced.
-    let invite = || documented::read(&inviter.ok(&["invite", xml.trim(), "--json"]));
-    let invitation = (0..1_000).map(|_| invite()).find(|made| made["addresses"] != json!([]));
-    let invitation = invitation.expect("the inviter listens");
+    let invitation = invitation(inviter, &invitee.ok(&["identity", "show"]));
     let joined = invitee.with_input(&["join"], invitation["invitation"].as_str().unwrap());
     assert_eq!(joined.code, 0, "{joined:?}");
+}
+
+/// An invitation that says where the inviter's other process listens.
+pub(crate) fn invitation(inviter: &Machine, xml: &str) -> Value {
+    // That reaches the disk a moment after it is announced.
+    let invite = || documented::read(&inviter.ok(&["invite", xml.trim(), "--json"]));
+    let invitation = (0..1_000).map(|_| invite()).find(|made| made["addresses"] != json!([]));
+    invitation.expect("the inviter listens")
 }
