@@ -2,7 +2,7 @@
  * What only C can show of event objects and of the process: events WHAT
  *
  * "poll": the descriptor of an event object is readable exactly while it is signalled. "fork": a child does not have its
- * parent's library.
+ * parent's library. "second": a group that one process has open is in use for another one of the same home.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -106,10 +106,71 @@ static void by_fork(void) {
     leave(&me);
 }
 
+/* The second process waits until the first one says something. */
+static void heard(int pipe) {
+    char byte;
+    CHECK(read(pipe, &byte, 1) == 1);
+}
+
+static void said(int pipe) {
+    CHECK(write(pipe, "", 1) == 1);
+}
+
+static void second(PCWSTR identity, PCWSTR group_name) {
+    HGROUP group;
+    start();
+    CODE(PeerGroupOpen(identity, group_name, NULL, &group), PEER_E_GROUP_IN_USE);
+    CHECK(group == NULL);
+    CODE(PeerGroupDelete(identity, group_name), PEER_E_GROUP_IN_USE);
+    CODE(PeerIdentityDelete(identity), PEER_E_GROUPS_EXIST);
+}
+
+static void by_second(void) {
+    int to_second[2], to_first[2], result;
+    struct peer me;
+    PWSTR name;
+    DWORD status;
+    pid_t pid;
+    CHECK(pipe(to_second) == 0 && pipe(to_first) == 0);
+    pid = fork(); /* before anything is started: two plain processes */
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        WCHAR names[2][200] = {{0}, {0}};
+        HGROUP group;
+        CHECK(read(to_second[0], names, sizeof names) == (ssize_t)sizeof names);
+        second(names[0], names[1]);
+        said(to_first[1]);
+        heard(to_second[0]);
+        /* Closed there, it opens here. */
+        OK(PeerGroupOpen(names[0], names[1], NULL, &group));
+        OK(PeerGroupShutdown());
+        _exit(0);
+    }
+    me = create_alone();
+    name = group_name(me.group);
+    {
+        WCHAR names[2][200] = {{0}, {0}};
+        for (size_t i = 0; me.name[i] != 0; i++) names[0][i] = me.name[i];
+        for (size_t i = 0; name[i] != 0; i++) names[1][i] = name[i];
+        CHECK(write(to_second[1], names, sizeof names) == (ssize_t)sizeof names);
+    }
+    heard(to_first[0]);
+    OK(PeerGroupGetStatus(me.group, &status));
+    CHECK(status == PEER_GROUP_STATUS_LISTENING);
+    OK(PeerGroupClose(me.group));
+    said(to_second[1]);
+    CHECK(waitpid(pid, &result, 0) == pid);
+    CHECK(WIFEXITED(result) && WEXITSTATUS(result) == 0);
+    OK(PeerGroupShutdown());
+    free(name);
+    PeerFreeData(me.name);
+}
+
 int main(int count, char **arguments) {
     CHECK(count == 2);
     if (strcmp(arguments[1], "poll") == 0) by_poll();
     if (strcmp(arguments[1], "fork") == 0) by_fork();
+    if (strcmp(arguments[1], "second") == 0) by_second();
     say("done");
     return 0;
 }

@@ -2,6 +2,7 @@
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::time::Duration;
 use std::ffi::c_void;
 use std::io::{self, ErrorKind, IsTerminal};
 use std::net::{Ipv6Addr, UdpSocket};
@@ -17,6 +18,9 @@ use crate::events::Queue;
 use crate::guard::{self, Failure, Out};
 use crate::handle::{Kind, Table};
 use crate::layout::{HGROUP, HPEEREVENT, HRESULT, PEER_GROUP_VERSION, PEER_VERSION_DATA};
+
+/// Threads that have nothing to do end at once; one that waits for a slow disk is given this long.
+const THREADS_END: Duration = Duration::from_secs(1);
 
 /// Everything that belongs to this process and to no other: a child made by `fork` starts with nothing.
 pub(crate) struct Process {
@@ -51,6 +55,13 @@ impl Running {
         Ok(Running { library: Library::new(home), runtime: Some(runtime) })
     }
 
+    /// Ends the threads and waits for that, so that the program may even unload the library.
+    fn stop_threads(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(THREADS_END);
+        }
+    }
+
     /// Calls the library so that the nodes it starts run on the threads of this process.
     pub(crate) fn call<R>(&self, f: impl FnOnce(&Library) -> R) -> R {
         let _context = self.runtime.as_ref().map(Runtime::enter);
@@ -60,7 +71,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Everything on it was shut down in good order, or the library is being abandoned: nothing to wait for.
+        // On a thread that may have no time to wait.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -172,8 +183,11 @@ impl Process {
             queue.end();
         }
         drop(self.groups.remove_where(|_| true));
-        if let Some(running) = library {
-            running.library.shutdown_blocking();
+        let Some(running) = library else { return };
+        running.library.shutdown_blocking();
+        // A call that is still on its way out has a share in it; then its end is the end of the threads too.
+        if let Some(mut running) = Arc::into_inner(running) {
+            running.stop_threads();
         }
     }
 }

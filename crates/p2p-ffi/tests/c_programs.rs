@@ -298,6 +298,11 @@ fn a_child_does_not_have_its_parents_library() {
     alone("events", &["fork"]);
 }
 
+#[test]
+fn a_group_is_open_in_one_process_at_a_time() {
+    alone("events", &["second"]);
+}
+
 /// The example of `README.md`.
 #[test]
 fn two_people_chat() {
