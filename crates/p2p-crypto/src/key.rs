@@ -158,6 +158,9 @@ fn is_weak(key: &[u8; 32]) -> bool {
 }
 
 #[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
