@@ -36,7 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("connected with {}; type away", connection.peer());
     talk(&connection, &mut input).await?;
     group.close().await?;
-    Ok(())
+    // The runtime would wait for the read of the terminal that is still under way.
+    std::process::exit(0)
 }
 
 /// Makes a group, invites the other one, and waits for its connection.
