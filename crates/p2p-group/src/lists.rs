@@ -20,7 +20,7 @@ impl From<&str> for GroupOptions {
     }
 }
 
-/// Which members [`Group::members`] lists.
+/// Which members [`Group::members`](crate::Group::members) lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberFilter {
     /// Only those with whom a session stands, and oneself while online.
@@ -29,7 +29,7 @@ pub struct MemberFilter {
     pub identity: Option<Target>,
 }
 
-/// Which connections [`Group::connections`] lists.
+/// Which connections [`Group::connections`](crate::Group::connections) lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionKind {
     /// Those of the mesh, which the library makes and drops by itself.
