@@ -1,0 +1,675 @@
+"""Writes the corpus beside this file: certificates, chains and texts made with the Python package `cryptography`.
+
+    python3 make.py
+
+Run by hand when the profile changes (made with cryptography 48.0.0); the tests read only what it wrote. Keys, serial
+numbers and dates are fixed, Ed25519 signatures are deterministic, so a second run writes the same bytes, except for the
+files signed with ECDSA.
+
+The builder of `cryptography` writes every certificate that it can. What it refuses to write is made of its output: the
+certificate is taken apart, one value replaced, and the rest signed again, so that only the one rule is broken.
+"""
+
+import base64
+import datetime
+import hashlib
+import pathlib
+import uuid
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
+from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
+from cryptography.x509.oid import NameOID
+
+HERE = pathlib.Path(__file__).parent
+NOW = 1_795_348_800
+END = 253_402_300_799
+OURS = x509.ObjectIdentifier("2.25.338937934004514887064444748114970184119")
+ADMIN = uuid.UUID("04387127-aa56-450a-8ce5-4f565c6790f4").bytes
+INVITING = uuid.UUID("4370fd89-dc18-4cfb-8dbf-9853a8a9f905").bytes
+MEMBER = uuid.UUID("f12dc4c7-0857-4ca0-93fc-b1bb19a3d8c2").bytes
+BIDI = "\u202e"
+
+
+# DER
+
+def tlv(tag, *contents):
+    body = b"".join(contents)
+    size = len(body)
+    if size < 0x80:
+        return bytes([tag, size]) + body
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(length)]) + length + body
+
+
+def seq(*parts):
+    return tlv(0x30, *parts)
+
+
+def octets(value):
+    return tlv(0x04, value)
+
+
+def integer(value):
+    return tlv(0x02, bytes([value]))
+
+
+def utf8(text):
+    return tlv(0x0C, text.encode())
+
+
+def bits(value, unused=0):
+    return tlv(0x03, bytes([unused]), value)
+
+
+def children(der):
+    """The values inside a constructed one."""
+    _, body, _ = split(der)
+    found = []
+    while body:
+        head, inside, body = split(body)
+        found.append(head + inside)
+    return found
+
+
+def split(der):
+    """Tag and length, contents, what follows."""
+    size, head = der[1], 2
+    if size >= 0x80:
+        head += size & 0x7F
+        size = int.from_bytes(der[2:head], "big")
+    return der[:head], der[head:head + size], der[head + size:]
+
+
+# Keys and names
+
+class Key:
+    def __init__(self, name, private=None):
+        self.private = private or ed25519.Ed25519PrivateKey.from_private_bytes(
+            hashlib.sha256(b"corpus " + name.encode()).digest())
+        self.public = self.private.public_key()
+        der = serialization.Encoding.DER
+        self.spki = self.public.public_bytes(der, serialization.PublicFormat.SubjectPublicKeyInfo)
+        self.id = hashlib.sha256(self.spki).digest()
+        self.authority = self.id[:20].hex()
+        self.serial = 0x5500_0000 << 96 | int.from_bytes(self.id[:12], "big")
+
+    def peer_name(self, classifier=""):
+        return f"{self.authority}.{classifier}"
+
+
+ROOT, ADA, BOB, CID, EVE, OTHER = (Key(name) for name in ["root", "ada", "bob", "cid", "eve", "other"])
+KEYS = {"root": ROOT, "ada": ADA, "bob": BOB, "cid": CID, "eve": EVE, "other": OTHER}
+
+
+def common_name(text):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def when(seconds):
+    return datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
+
+
+# Certificates
+
+def roles(*guids):
+    return tlv(0x31, *sorted(octets(guid) for guid in guids))
+
+
+def classifiers(*texts):
+    return seq(*(utf8(text) for text in texts))
+
+
+def friendly(text):
+    return tlv(0x80, text.encode())
+
+
+def fields(kind, name, group=None, issuer=None, held=None, handed=None):
+    """Our extension, field by field, in its order."""
+    return {
+        "version": integer(1),
+        "kind": integer(kind),
+        "name": utf8(name),
+        "friendly": b"",
+        "group": b"" if group is None else utf8(group),
+        "issuer_key": b"" if issuer is None else octets(issuer),
+        "roles": b"" if held is None else roles(*held),
+        "classifiers": b"" if handed is None else classifiers(*handed),
+        "flags": integer(0),
+        "more": b"",
+    }
+
+
+def usage(*names):
+    known = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+             "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
+    return x509.KeyUsage(**{name: name in names for name in known})
+
+
+SIGNS = (usage("digital_signature"), True)
+SIGNS_CERTIFICATES = (usage("digital_signature", "key_cert_sign"), True)
+CA = (x509.BasicConstraints(ca=True, path_length=None), True)
+BOTH_ENDS = (x509.ExtendedKeyUsage([Purpose.SERVER_AUTH, Purpose.CLIENT_AUTH]), False)
+ALT_NAME = (x509.SubjectAlternativeName([x509.DNSName("example.org")]), False)
+
+
+class Plan:
+    """A certificate before it is built: whatever is not changed keeps the profile."""
+
+    def __init__(self, key, signer, body, extensions):
+        self.key, self.signer, self.fields, self.extensions = key, signer, body, extensions
+        self.subject, self.issuer = common_name(key.authority), common_name(signer.authority)
+        self.serial, self.start, self.end = key.serial, NOW - 600, END
+        self.hash = None
+        self.ours = None
+        self.edits, self.resigned = [], []
+
+    def but(self, **changes):
+        for name, value in changes.items():
+            if name in self.fields:
+                self.fields[name] = value
+            else:
+                assert hasattr(self, name), name
+                setattr(self, name, value)
+        return self
+
+    def edit(self, change):
+        """Later: `change` gets the values of the signed part and returns others; it is signed again."""
+        self.edits.append(change)
+        return self
+
+    def after(self, change):
+        """Later still: `change` gets the signed part, the algorithm and the signature and returns others."""
+        self.resigned.append(change)
+        return self
+
+    def der(self):
+        ours = seq(*self.fields.values())
+        builder = (x509.CertificateBuilder().subject_name(self.subject).issuer_name(self.issuer)
+                   .public_key(self.key.public).serial_number(self.serial)
+                   .not_valid_before(when(self.start)).not_valid_after(when(self.end)))
+        if self.ours is None:
+            builder = builder.add_extension(x509.UnrecognizedExtension(OURS, ours), critical=True)
+        for extension, critical in self.extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        built = builder.sign(self.signer.private, self.hash).public_bytes(serialization.Encoding.DER)
+        tbs, algorithm, signature = children(built)
+        if self.edits:
+            parts = children(tbs)
+            for change in self.edits:
+                parts = change(parts)
+            tbs = seq(*parts)
+            signature = bits(self.signer.private.sign(tbs))
+        for change in self.resigned:
+            tbs, algorithm, signature = change(tbs, algorithm, signature)
+        return seq(tbs, algorithm, signature)
+
+
+VERSION, SERIAL, ALGORITHM, ISSUER, VALIDITY, SUBJECT, SPKI, EXTENSIONS = range(8)
+
+
+def put(index, value):
+    """An edit: another value at this place."""
+    return lambda parts: parts[:index] + [value] + parts[index + 1:]
+
+
+def extensions(change):
+    """An edit of the list of extensions."""
+    def edit(parts):
+        inside = children(children(parts[EXTENSIONS])[0])
+        return parts[:EXTENSIONS] + [tlv(0xA3, seq(*change(inside)))]
+    return edit
+
+
+def criticality(index, value):
+    """An edit: the BOOLEAN of an extension, or none."""
+    def change(found):
+        parts = [part for part in children(found[index]) if part[0] != 0x01]
+        parts[1:1] = [] if value is None else [tlv(0x01, bytes([value]))]
+        return found[:index] + [seq(*parts)] + found[index + 1:]
+    return extensions(change)
+
+
+def root():
+    name = ROOT.peer_name("chess")
+    return Plan(ROOT, ROOT, fields(2, name, group=name), [CA, SIGNS_CERTIFICATES])
+
+
+def member(key, signer, held=(MEMBER,), handed=None, group=None):
+    issues = ADMIN in held or INVITING in held
+    if handed is None:
+        handed = () if ADMIN in held else ("participant",)
+    body = fields(1, key.peer_name(), group or ROOT.peer_name("chess"), signer.id, held, handed)
+    return Plan(key, signer, body, [CA, SIGNS_CERTIFICATES] if issues else [SIGNS])
+
+
+def identity(key, classifier=""):
+    return Plan(key, key, fields(3, key.peer_name(classifier)), [SIGNS, BOTH_ENDS])
+
+
+def ada():
+    return member(ADA, ROOT, (ADMIN,))
+
+
+def bob():
+    return member(BOB, ADA)
+
+
+def chain(*plans):
+    ders = [plan if isinstance(plan, bytes) else plan.der() for plan in plans]
+    return b"".join(len(der).to_bytes(2, "big") + der for der in ders)
+
+
+# The index
+
+ROWS = []
+
+
+def write(door, name, content, code="ok", detail="ok", group="root", peer="bob", at=NOW):
+    """Writes a file and its row. What the codes mean stands in the crate's README."""
+    file = f"{name}.{'xml' if door in ('identity', 'invitation') else 'chain' if door == 'chain' else 'der'}"
+    assert all(row[0] != file for row in ROWS), file
+    (HERE / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+    ROWS.append((file, door, group, peer, str(at), code, detail))
+
+
+def accepted(name, *plans, **where):
+    write("chain", name, chain(*plans), **where)
+
+
+def refused(code, detail):
+    def row(name, *plans, **where):
+        content = plans[0] if len(plans) == 1 and isinstance(plans[0], bytes) else chain(*plans)
+        write("chain", name, content, code, detail, **where)
+    return row
+
+
+profile = refused("CRYPT_E_ASN1_CONSTRAINT", "CERT_E_MALFORMED")
+corrupt = refused("CRYPT_E_ASN1_CORRUPT", "CERT_E_MALFORMED")
+ends = refused("CRYPT_E_ASN1_EOD", "CERT_E_MALFORMED")
+bad_tag = refused("CRYPT_E_ASN1_BADTAG", "CERT_E_MALFORMED")
+too_large = refused("CRYPT_E_ASN1_LARGE", "CERT_E_MALFORMED")
+unknown_extension = refused("CRYPT_E_ASN1_CONSTRAINT", "CERT_E_CRITICAL")
+constraints = refused("CRYPT_E_ASN1_CONSTRAINT", "TRUST_E_BASIC_CONSTRAINTS")
+wrong_usage = refused("CRYPT_E_ASN1_CONSTRAINT", "CERT_E_WRONG_USAGE")
+unknown_role = refused("CRYPT_E_ASN1_CONSTRAINT", "CERT_E_INVALID_POLICY")
+container = refused("CRYPT_E_BAD_MSG", "NTE_BAD_DATA")
+unknown_algorithm = refused("CRYPT_E_UNKNOWN_ALGO", "NTE_BAD_ALGID")
+weak = refused("CRYPT_E_UNKNOWN_ALGO", "NTE_BAD_PUBLIC_KEY")
+signature = refused("CRYPT_E_HASH_VALUE", "TRUST_E_CERT_SIGNATURE")
+links = refused("CRYPT_E_ISSUER_SERIALNUMBER", "CERT_E_ISSUERCHAINING")
+other_root = refused("CRYPT_E_NO_TRUSTED_SIGNER", "CERT_E_UNTRUSTEDROOT")
+no_root = refused("CRYPT_E_NO_TRUSTED_SIGNER", "CERT_E_CHAINING")
+self_signed = refused("CRYPT_E_SELF_SIGNED", "CERT_E_PURPOSE")
+too_long = refused("CRYPT_E_BAD_LEN", "CERT_E_PATHLENCONST")
+other_identity = refused("CRYPT_E_NO_MATCH", "CERT_E_CN_NO_MATCH")
+bad_name = refused("CRYPT_E_NO_MATCH", "CERT_E_INVALID_NAME")
+expired = refused("CRYPT_E_SECURITY_SETTINGS", "CERT_E_EXPIRED")
+nesting = refused("CRYPT_E_SECURITY_SETTINGS", "CERT_E_VALIDITYPERIODNESTING")
+bad_role = refused("CRYPT_E_SECURITY_SETTINGS", "CERT_E_ROLE")
+bad_classifier = refused("CRYPT_E_SECURITY_SETTINGS", "CERT_E_INVALID_POLICY")
+twice = refused("CRYPT_E_SECURITY_SETTINGS", "CERT_E_CHAINING")
+
+
+def line(count):
+    """The root and `count` administrators below each other."""
+    keys = [ROOT] + [Key(f"line {n}") for n in range(1, count)] + [BOB]
+    return [root()] + [member(key, signer, (ADMIN,)) for signer, key in zip(keys, keys[1:])]
+
+
+def valid():
+    accepted("valid-creator", root(), ada(), peer="ada")
+    accepted("valid-member", root(), ada(), bob())
+    accepted("valid-three", root(), ada(), member(CID, ADA, (INVITING,)), member(BOB, CID))
+    accepted("valid-24-members", *line(24))
+    accepted("valid-named", root().but(friendly=friendly("Chess club")), ada().but(friendly=friendly("Ada \u2013 \u6771\u4eac")),
+             bob().but(friendly=friendly("B")))
+    accepted("valid-every-role", root(), ada(), member(BOB, ADA, (ADMIN, INVITING, MEMBER)))
+    accepted("valid-four-classifiers", root(), ada(), member(BOB, ADA, handed=("a", "b", "c", "d")))
+    accepted("valid-narrowed", root(), member(ADA, ROOT, (INVITING,), ("chess",)),
+             member(BOB, ADA, (INVITING,), ("chess.blitz",)))
+    accepted("valid-to-the-last-utctime", root(), ada(), bob().but(end=2_524_607_999))
+    accepted("valid-to-the-first-generalizedtime", root(), ada(), bob().but(end=2_524_608_000))
+    accepted("valid-just-before", root(), ada(), bob().but(start=NOW + 600))
+    accepted("valid-just-after", root(), ada(), bob().but(end=NOW + 100), at=NOW + 700)
+
+
+def broken_der():
+    whole = ada().der()
+    spare = bits(b"\x01" * 64, unused=0)
+    ends("der-cut", root(), whole[:100], bob())
+    ends("der-nothing", root(), b"", bob())
+    ends("der-flags-missing", root(), ada().but(flags=b""), bob())
+    corrupt("der-byte-behind", root(), whole + b"\0", bob())
+    corrupt("der-indefinite-length", root(), whole[:1] + b"\x80" + whole[4:] + b"\0\0", bob())
+    corrupt("der-longer-length", root(), whole[:1] + b"\x83\0" + whole[2:], bob())
+    bad_tag("der-set-for-sequence", root(), b"\x31" + whole[1:], bob())
+    bad_tag("der-tbs-is-a-set", root(), ada().after(lambda tbs, a, s: (b"\x31" + tbs[1:], a, s)), bob())
+    bad_tag("der-serial-is-octets", root(), ada().edit(put(SERIAL, octets(b"\x55" * 16))), bob())
+    bad_tag("der-signature-is-octets", root(), ada().after(lambda tbs, a, s: (tbs, a, octets(spare))), bob())
+    corrupt("der-roles-unsorted", root(), ada().but(roles=tlv(0x31, octets(MEMBER), octets(ADMIN))), bob())
+    corrupt("der-default-written", root(), ada().edit(criticality(2, 0x00)), bob())
+    corrupt("der-other-true", root(), ada().edit(criticality(2, 0x01)), bob())
+    corrupt("der-flags-padded", root(), ada().but(flags=tlv(0x02, b"\0\0")), bob())
+    corrupt("der-serial-padded", root(), ada().edit(put(SERIAL, tlv(0x02, b"\0\x01" + b"\x55" * 14))), bob())
+    corrupt("der-field-behind", root(), ada().but(more=integer(1)), bob())
+    corrupt("der-name-not-utf8", root(), ada().but(friendly=tlv(0x80, b"\xff\xfe")), bob())
+    corrupt("der-subject-longer-length", root(),
+            ada().edit(lambda p: p[:SUBJECT] + [b"\x30\x81" + p[SUBJECT][1:]] + p[SUBJECT + 1:]), bob())
+    corrupt("der-identifier-padded", root(), ada().edit(extensions(
+        lambda found: found[:1] + [seq(tlv(0x06, b"\x80\x55\x1d\x13"), *children(found[1])[1:])] + found[2:])), bob())
+
+    def dates(start, end):
+        return put(VALIDITY, seq(start, end))
+    utc, general = tlv(0x17, b"261122115000Z"), tlv(0x18, b"99991231235959Z")
+    corrupt("date-thirteenth-month", root(), ada().edit(dates(utc, tlv(0x18, b"99991331235959Z"))), bob())
+    corrupt("date-february-30th", root(), ada().edit(dates(tlv(0x17, b"260230000000Z"), general)), bob())
+    corrupt("date-without-seconds", root(), ada().edit(dates(tlv(0x17, b"2611221150Z"), general)), bob())
+    corrupt("date-with-offset", root(), ada().edit(dates(utc, tlv(0x18, b"99991231235959+0000"))), bob())
+    corrupt("date-with-fraction", root(), ada().edit(dates(utc, tlv(0x18, b"99991231235959.5Z"))), bob())
+    profile("date-generalizedtime-too-early", root(),
+            ada().edit(dates(tlv(0x18, b"20261122115000Z"), general)), bob())
+    profile("date-end-before-start", root(),
+            ada().edit(dates(tlv(0x17, b"261122115000Z"), tlv(0x17, b"261122114959Z"))), bob())
+
+
+def broken_profile():
+    ecdsa = seq(tlv(0x06, bytes.fromhex("2a8648ce3d040302")))
+    with_null = seq(tlv(0x06, b"\x2b\x65\x70"), tlv(0x05))
+    profile("version-1", root(), ada().edit(lambda parts: parts[1:]), bob())
+    profile("version-2", root(), ada().edit(put(VERSION, tlv(0xA0, integer(1)))), bob())
+    profile("version-4", root(), ada().edit(put(VERSION, tlv(0xA0, integer(3)))), bob())
+    profile("serial-of-4-bytes", root(), ada().but(serial=0x55AA55AA), bob())
+    profile("serial-of-17-bytes", root(), ada().but(serial=0x55 << 128), bob())
+    profile("serial-negative", root(), ada().edit(put(SERIAL, tlv(0x02, b"\x85" * 16))), bob())
+    profile("algorithm-with-null", root(),
+            ada().edit(put(ALGORITHM, with_null)).after(lambda tbs, a, s: (tbs, with_null, s)), bob())
+    profile("outer-algorithm-with-null", root(), ada().after(lambda tbs, a, s: (tbs, with_null, s)), bob())
+    profile("outer-algorithm-differs", root(), ada().after(lambda tbs, a, s: (tbs, ecdsa, s)), bob())
+    profile("issuer-unique-id", root(),
+            ada().edit(lambda parts: parts[:EXTENSIONS] + [tlv(0x81, b"\0\x01"), parts[EXTENSIONS]]), bob())
+    profile("subject-unique-id", root(),
+            ada().edit(lambda parts: parts[:EXTENSIONS] + [tlv(0x82, b"\0\x01"), parts[EXTENSIONS]]), bob())
+    profile("no-extensions", root(), ada().edit(lambda parts: parts[:EXTENSIONS]), bob())
+    profile("not-our-extension", root(), ada().but(ours=False), bob())
+    profile("our-extension-not-critical", root(), ada().edit(criticality(0, None)), bob())
+    profile("our-extension-twice", root(), ada().edit(extensions(lambda found: found[:1] + found)), bob())
+    profile("extensions-in-another-order", root(), ada().edit(extensions(lambda found: found[::-1])), bob())
+    profile("basic-constraints-not-critical", root(), ada().edit(criticality(1, None)), bob())
+    profile("key-usage-not-critical", root(), ada().edit(criticality(2, None)), bob())
+    profile("key-usage-twice", root(), ada().edit(extensions(lambda found: found + found[-1:])), bob())
+    profile("signature-of-63-bytes", root(), ada().after(lambda tbs, a, s: (tbs, a, bits(s[3:66]))), bob())
+    profile("signature-of-65-bytes", root(), ada().after(lambda tbs, a, s: (tbs, a, bits(s[3:] + b"\0"))), bob())
+    profile("signature-of-511-bits", root(),
+            ada().after(lambda tbs, a, s: (tbs, a, bits(s[3:66] + bytes([s[66] & 0xFE]), unused=1))), bob())
+    attribute = x509.NameAttribute
+    cn = attribute(NameOID.COMMON_NAME, ADA.authority)
+    profile("subject-empty", root(), ada().but(subject=x509.Name([])), bob())
+    profile("subject-organisation", root(),
+            ada().but(subject=x509.Name([attribute(NameOID.ORGANIZATION_NAME, ADA.authority)])), bob())
+    profile("subject-two-parts", root(),
+            ada().but(subject=x509.Name([cn, attribute(NameOID.COUNTRY_NAME, "DE")])), bob())
+    profile("subject-two-in-one", root(), ada().but(subject=x509.Name([x509.RelativeDistinguishedName(
+        [cn, attribute(NameOID.ORGANIZATION_NAME, "x")])])), bob())
+    printable = x509.name._ASN1Type.PrintableString
+    profile("subject-printable", root(),
+            ada().but(subject=x509.Name([attribute(NameOID.COMMON_NAME, ADA.authority, printable)])), bob())
+    profile("issuer-printable", root(),
+            ada().but(issuer=x509.Name([attribute(NameOID.COMMON_NAME, ROOT.authority, printable)])), bob())
+
+
+def broken_fields():
+    for name, changes in {
+        "profile-version-2": {"version": integer(2)},
+        "type-0": {"kind": integer(0)},
+        "type-4": {"kind": integer(4)},
+        "type-256": {"kind": tlv(0x02, b"\x01\0")},
+        "flags-1": {"flags": integer(1)},
+        "group-missing": {"group": b""},
+        "group-not-a-name": {"group": utf8("0.chess")},
+        "issuer-missing": {"issuer_key": b""},
+        "issuer-of-31-bytes": {"issuer_key": octets(ROOT.id[:31])},
+        "roles-missing": {"roles": b""},
+        "roles-none": {"roles": roles()},
+        "roles-of-15-bytes": {"roles": tlv(0x31, octets(ADMIN[:15]))},
+        "roles-twice-the-same": {"roles": tlv(0x31, octets(ADMIN), octets(ADMIN))},
+        "classifiers-missing": {"classifiers": b""},
+        "classifiers-five": {"classifiers": classifiers("a", "b", "c", "d", "e")},
+        "classifier-empty": {"classifiers": classifiers("")},
+        "classifier-of-150": {"classifiers": classifiers("x" * 150)},
+        "classifier-bidirectional": {"classifiers": classifiers("a" + BIDI)},
+        "name-of-nobody": {"name": utf8("nobody")},
+        "name-without-dot": {"name": utf8(ADA.authority)},
+        "name-in-capitals": {"name": utf8(ADA.authority.upper() + ".")},
+        "friendly-name-empty": {"friendly": friendly("")},
+        "friendly-name-of-two-lines": {"friendly": friendly("a\nb")},
+        "friendly-name-of-256": {"friendly": friendly("x" * 256)},
+        "friendly-name-bidirectional": {"friendly": friendly("Ada" + BIDI)},
+    }.items():
+        profile(name, root(), ada().but(**changes), bob())
+    profile("root-of-another-group", root().but(group=utf8(ROOT.peer_name("go"))), ada(), bob())
+    profile("root-without-group", root().but(group=b""), ada(), bob())
+    profile("root-with-roles", root().but(roles=roles(ADMIN)), ada(), bob())
+    unknown_role("role-unknown", root(), ada().but(roles=roles(b"\x09" * 16)), bob())
+    unknown_role("role-unknown-beside-known", root(), ada().but(roles=roles(ADMIN, b"\x09" * 16)), bob())
+
+
+def broken_extensions():
+    skid = (x509.SubjectKeyIdentifier.from_public_key(ADA.public), False)
+    akid = (x509.AuthorityKeyIdentifier.from_issuer_public_key(ROOT.public), False)
+    constrained = (x509.NameConstraints([x509.DNSName("example.org")], None), True)
+    private = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\x05\0"), True)
+    for name, extra in {"alternative-name": ALT_NAME, "subject-key-id": skid, "authority-key-id": akid,
+                        "name-constraints": constrained, "private-critical": private}.items():
+        unknown_extension(f"extension-{name}", root(), ada().but(extensions=[CA, SIGNS_CERTIFICATES, extra]), bob())
+    no_ca, short = (x509.BasicConstraints(False, None), True), (x509.BasicConstraints(True, 3), True)
+    constraints("constraints-missing", root(), ada().but(extensions=[SIGNS_CERTIFICATES]), bob())
+    constraints("constraints-missing-in-root", root().but(extensions=[SIGNS_CERTIFICATES]), ada(), bob())
+    constraints("constraints-no-authority", root(), ada().but(extensions=[no_ca, SIGNS_CERTIFICATES]), bob())
+    constraints("constraints-path-length", root(), ada().but(extensions=[short, SIGNS_CERTIFICATES]), bob())
+    constraints("constraints-of-a-plain-member", root(), ada(), bob().but(extensions=[CA, SIGNS_CERTIFICATES]))
+    only_certificates, agreement = (usage("key_cert_sign"), True), (usage("digital_signature", "key_cert_sign",
+                                                                          "key_agreement"), True)
+    wrong_usage("usage-no-certificates", root(), ada().but(extensions=[CA, SIGNS]), bob())
+    wrong_usage("usage-only-certificates", root(), ada().but(extensions=[CA, only_certificates]), bob())
+    wrong_usage("usage-one-more", root(), ada().but(extensions=[CA, agreement]), bob())
+    wrong_usage("usage-missing", root(), ada().but(extensions=[CA]), bob())
+    wrong_usage("usage-of-a-plain-member", root(), ada(), bob().but(extensions=[SIGNS_CERTIFICATES]))
+    wrong_usage("usage-of-tls-in-a-member", root(), ada(), bob().but(extensions=[SIGNS, BOTH_ENDS]))
+
+
+def broken_keys():
+    curve = Key("", ec.derive_private_key(7, ec.SECP256R1()))
+    goldilocks = Key("", ed448.Ed448PrivateKey.from_private_bytes(b"\x07" * 57))
+    agreement = Key("", x25519.X25519PrivateKey.from_private_bytes(b"\x07" * 32))
+    # 512 bits are enough to be refused, and are the same in every run: two fixed primes.
+    p = 2**256 - 189
+    q = 2**255 - 19
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p),
+                                    rsa.RSAPublicNumbers(65537, p * q))
+    old = Key("", type("Stub", (), {"public_key": lambda self: numbers.public_numbers.public_key()})())
+    unknown_algorithm("key-p256", root(), ada(), member(curve, ADA))
+    unknown_algorithm("key-ed448", root(), ada(), member(goldilocks, ADA))
+    unknown_algorithm("key-x25519", root(), ada().edit(put(SPKI, agreement.spki)), bob())
+    unknown_algorithm("key-rsa", root(), ada().edit(put(SPKI, old.spki)), bob())
+    unknown_algorithm("signed-by-p256", member(BOB, curve).but(hash=hashes.SHA256()))
+    unknown_algorithm("signed-by-ed448", member(BOB, goldilocks))
+
+    def key(point, unused=0):
+        return put(SPKI, seq(seq(tlv(0x06, b"\x2b\x65\x70")), bits(point, unused)))
+    weak("key-neutral-element", root(), ada().edit(key(b"\x01" + b"\0" * 31)), bob())
+    weak("key-of-order-2", root(), ada().edit(key(b"\xec" + b"\xff" * 30 + b"\x7f")), bob())
+    weak("key-of-order-4", root(), ada().edit(key(b"\0" * 32)), bob())
+    weak("key-of-order-8", root(), ada().edit(key(bytes.fromhex(
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"))), bob())
+    weak("key-in-another-encoding", root(), ada().edit(key(b"\xee" + b"\xff" * 30 + b"\x7f")), bob())
+    weak("key-of-31-bytes", root(), ada().edit(key(b"\x09" * 31)), bob())
+    weak("key-of-33-bytes", root(), ada().edit(key(b"\x09" * 33)), bob())
+    weak("key-of-255-bits", root(), ada().edit(key(b"\x08" * 32, 1)), bob())
+
+
+def broken_signatures():
+    order = 2**252 + 27742317777372353535851937790883648493
+
+    def other_form(tbs, algorithm, sig):
+        s = int.from_bytes(sig[35:], "little") + order
+        return tbs, algorithm, bits(sig[3:35] + s.to_bytes(32, "little"))
+
+    def flip(tbs, algorithm, sig):
+        return tbs, algorithm, sig[:-1] + bytes([sig[-1] ^ 1])
+    for name, plans in {"root": lambda change: (root().after(change), ada(), bob()),
+                        "creator": lambda change: (root(), ada().after(change), bob()),
+                        "member": lambda change: (root(), ada(), bob().after(change))}.items():
+        signature(f"signature-flipped-{name}", *plans(flip))
+        signature(f"signature-by-eve-{name}",
+                  *plans(lambda tbs, a, _: (tbs, a, bits(EVE.private.sign(tbs)))))
+    signature("signature-second-form", root(), ada(), bob().after(other_form))
+    signature("signature-zero", root(), ada(), bob().after(lambda tbs, a, _: (tbs, a, bits(b"\0" * 64))))
+    signature("signature-of-the-certificate-above", root(), ada(),
+              bob().after(lambda tbs, a, _: (tbs, a, children(ada().der())[2])))
+    signature("changed-after-signing", root(), ada(),
+              bob().after(lambda tbs, a, s: (tbs.replace(b"participant", b"Participant"), a, s)))
+    longer = bob().but(end=NOW + 1)
+    signature("prolonged-after-signing", root(), ada(),
+              bob().after(lambda _, a, s: (children(longer.der())[0], a, children(bob().but(end=NOW).der())[2])))
+
+
+def broken_links():
+    links("issuer-name-of-another", root(), ada(), bob().but(issuer=common_name(OTHER.authority)))
+    links("issuer-key-of-another", root(), ada(),
+          bob().but(issuer=common_name(OTHER.authority), issuer_key=octets(OTHER.id)))
+    links("group-of-another-root", root(), ada(), member(BOB, ADA, group=OTHER.peer_name("chess")))
+    links("group-of-another-classifier", root(), ada(), member(BOB, ADA, group=ROOT.peer_name("go")))
+    links("root-issued-by-another", root().but(issuer=common_name(OTHER.authority)), ada(), bob())
+    links("link-left-out", root(), ada(), member(BOB, CID))
+    links("links-swapped", root(), member(BOB, ADA, (ADMIN,)), ada(), peer="ada")
+    foreign = Plan(OTHER, OTHER, fields(2, OTHER.peer_name("chess"), group=OTHER.peer_name("chess")),
+                   [CA, SIGNS_CERTIFICATES])
+    links("root-of-another-above", foreign, ada(), bob(), group="other")
+    other_root("root-made-up", foreign, member(BOB, OTHER, (ADMIN,), group=OTHER.peer_name("chess")))
+    other_root("group-unknown", root(), ada(), bob(), group="eve")
+    bad_name("subject-of-another", root(), ada().but(subject=common_name(OTHER.authority)), bob())
+    bad_name("name-of-another", root(), ada().but(name=utf8(OTHER.peer_name())), bob())
+    bad_name("root-named-after-another", root().but(subject=common_name(OTHER.authority)), ada(), bob())
+    no_root("root-missing", ada(), bob())
+    no_root("identity-for-root", identity(ROOT, "chess"), ada(), bob())
+    self_signed("only-a-root", root())
+    self_signed("root-twice", root(), root())
+    self_signed("identity-for-member", root(), ada(), identity(BOB))
+    self_signed("member-by-itself", root(), ada(), member(BOB, BOB))
+    too_long("25-members", *line(25))
+    too_large("certificate-of-1281-bytes", root(), b"\x30\x82\x04\xfd" + b"\0" * 1277, bob())
+    container("list-empty", b"")
+    container("list-of-one-byte", b"\0")
+    container("list-with-a-byte-behind", chain(root(), ada(), bob()) + b"\0")
+    container("list-cut", chain(root(), ada(), bob())[:-1])
+    other_identity("chain-of-another", root(), ada(), bob(), peer="ada")
+    other_identity("chain-shown-by-a-stranger", root(), ada(), bob(), peer="eve")
+    twice("root-as-member", root(), ada(), member(ROOT, ADA), peer="root")
+    twice("creator-invited-again", root(), ada(), member(CID, ADA, (ADMIN,)), member(ADA, CID), peer="ada")
+
+
+def broken_rights():
+    inviting = member(CID, ADA, (INVITING,))
+    bad_role("inviting-member-grants-admin", root(), ada(), inviting, member(BOB, CID, (ADMIN,), ("participant",)))
+    bad_role("inviting-member-grants-both", root(), ada(), inviting,
+             member(BOB, CID, (ADMIN, MEMBER), ("participant",)))
+    bad_role("member-grants-member", root(), ada(), member(CID, ADA), member(BOB, CID))
+    narrow = member(ADA, ROOT, (INVITING,), ("chess",))
+    bad_classifier("classifier-widened", root(), narrow, member(BOB, ADA, handed=("go",)))
+    bad_classifier("classifier-cut-short", root(), narrow, member(BOB, ADA, (INVITING,), ("ches",)))
+    bad_classifier("classifier-all", root(), narrow, member(BOB, ADA, handed=()))
+    bad_classifier("classifier-narrowed-by-plain-member", root(), narrow, member(BOB, ADA, handed=("chess.blitz",)))
+    nesting("outlives-its-issuer", root(), ada().but(end=NOW + 100), bob().but(end=NOW + 101))
+    nesting("begins-before-its-issuer", root(), ada(), bob().but(start=NOW - 601))
+    nesting("creator-begins-before-the-root", root(), ada().but(start=NOW - 601), bob())
+    expired("expired", root(), ada(), bob().but(end=NOW + 100), at=NOW + 701)
+    expired("issuer-expired", root(), ada().but(end=NOW + 100), bob().but(end=NOW + 100), at=NOW + 701)
+    expired("not-yet-valid", root(), ada(), bob().but(start=NOW + 601))
+
+
+def tls():
+    def row(name, content, code="ok", detail="ok"):
+        write("tls", name, content if isinstance(content, bytes) else content.der(), code, detail)
+    constraint = "CRYPT_E_ASN1_CONSTRAINT"
+    row("tls-valid", identity(BOB))
+    row("tls-of-another-century", identity(BOB).but(start=0, end=1))
+    row("tls-with-classifier", identity(BOB, "home"), constraint, "CERT_E_MALFORMED")
+    row("tls-with-friendly-name", identity(BOB).but(friendly=friendly("Bob")), constraint, "CERT_E_MALFORMED")
+    row("tls-root", root(), constraint, "CERT_E_PURPOSE")
+    row("tls-member", bob(), constraint, "CERT_E_PURPOSE")
+    row("tls-without-purpose", identity(BOB).but(extensions=[SIGNS]), constraint, "CERT_E_WRONG_USAGE")
+    one_end = (x509.ExtendedKeyUsage([Purpose.SERVER_AUTH]), False)
+    row("tls-for-one-end", identity(BOB).but(extensions=[SIGNS, one_end]), constraint, "CERT_E_WRONG_USAGE")
+    row("tls-of-the-web", identity(BOB).but(ours=False, extensions=[ALT_NAME, SIGNS, BOTH_ENDS]), constraint,
+        "CERT_E_CRITICAL")
+    row("tls-signed-by-eve", identity(BOB).after(lambda tbs, a, _: (tbs, a, bits(EVE.private.sign(tbs)))),
+        "CRYPT_E_HASH_VALUE", "TRUST_E_CERT_SIGNATURE")
+    row("tls-bare", identity(BOB).but(ours=False, extensions=[]), constraint, "CERT_E_MALFORMED")
+
+
+DATA_TYPES = 'xmlns:dt="urn:schemas-microsoft-com:datatypes" dt:dt="bin.base64"'
+
+
+def texts():
+    def encode(content):
+        return base64.b64encode(content).decode()
+
+    def described(inside, version="1.0"):
+        return f'<PEERIDENTITYINFO VERSION="{version}">{inside}</PEERIDENTITYINFO>'
+
+    def idc(plan):
+        return f"<IDC {DATA_TYPES}>{encode(plan.der())}</IDC>"
+    bad = "CRYPT_E_BAD_MSG", "NTE_BAD_DATA"
+    named = identity(BOB, "home").but(friendly=friendly("Bob"))
+    write("identity", "identity-valid", described(idc(named)))
+    write("identity", "identity-declared", '<?xml version="1.0" encoding="utf-8"?>\n' + described(idc(named)))
+    write("identity", "identity-twice", described(idc(named) * 2), *bad)
+    write("identity", "identity-of-version-2", described(idc(named), "2.0"), *bad)
+    write("identity", "identity-with-entities", '<!DOCTYPE a [<!ENTITY b "c">]>' + described(idc(named)), *bad)
+    write("identity", "identity-in-pieces", described(idc(named).replace("M", "<!-- -->M", 1)), *bad)
+    write("identity", "identity-base64", described(idc(named).replace("</IDC>", "*</IDC>")), "CRYPT_E_BAD_ENCODE",
+          "NTE_BAD_DATA")
+    write("identity", "identity-of-a-member", described(idc(bob())), "CRYPT_E_ASN1_CONSTRAINT", "CERT_E_PURPOSE")
+
+    def invitation(content, signer, hint="[2001:db8::1]:3587", version="2.0"):
+        text = (f'<PEERINVITATION VERSION="{version}"><CLOUDNAME>Global_</CLOUDNAME><SCOPE>GLOBAL</SCOPE>'
+                f"<CLOUDFLAGS>0</CLOUDFLAGS><GMC {DATA_TYPES}>{encode(content)}</GMC>"
+                f'<HINT KEY="{ADA.id.hex()}"><ADDRESS>{hint}</ADDRESS></HINT>')
+        if signer is None:
+            return text + "</PEERINVITATION>"
+        return text + f"<SIG>{encode(signer.private.sign(b'pgrp1/invitation' + bytes(1) + text.encode()))}</SIG></PEERINVITATION>"
+    whole = chain(root(), ada(), bob())
+    wrong = "CRYPT_E_HASH_VALUE", "NTE_BAD_SIGNATURE"
+    write("invitation", "invitation-valid", invitation(whole, ADA))
+    write("invitation", "invitation-by-eve", invitation(whole, EVE), *wrong)
+    write("invitation", "invitation-by-the-invited", invitation(whole, BOB), *wrong)
+    write("invitation", "invitation-redirected", invitation(whole, ADA).replace("db8::1", "db8::2"), *wrong)
+    write("invitation", "invitation-unsigned", invitation(whole, None), "CRYPT_E_NO_SIGNER", "TRUST_E_NOSIGNATURE")
+    write("invitation", "invitation-by-the-root", invitation(chain(root(), ada()), ROOT), "CRYPT_E_SIGNER_NOT_FOUND",
+          "CERT_E_CHAINING")
+    write("invitation", "invitation-to-this-machine", invitation(whole, ADA, "[::1]:0"), *bad)
+    write("invitation", "invitation-with-a-line-behind", invitation(whole, ADA) + "\n", *bad)
+    write("invitation", "invitation-base64", invitation(whole, ADA).replace("</GMC>", "*</GMC>"), "CRYPT_E_BAD_ENCODE",
+          "NTE_BAD_DATA")
+    write("invitation", "invitation-expired-chain", invitation(chain(root(), ada().but(end=NOW), bob()), ADA),
+          "CRYPT_E_SECURITY_SETTINGS", "CERT_E_VALIDITYPERIODNESTING")
+
+
+def main():
+    for old in HERE.iterdir():
+        if old.suffix in (".chain", ".der", ".xml"):
+            old.unlink()
+    for part in (valid, broken_der, broken_profile, broken_fields, broken_extensions, broken_keys, broken_signatures,
+                 broken_links, broken_rights, tls, texts):
+        part()
+    lines = ["# Written by make.py: file, door, group, peer, seconds since 1970, code, detail. The keys:"]
+    lines += [f"key {name} {key.id.hex()}" for name, key in KEYS.items()]
+    lines += [" ".join(row) for row in ROWS]
+    (HERE / "index.txt").write_text("\n".join(lines) + "\n")
+    print(f"{len(ROWS)} files")
+
+
+main()
