@@ -33,6 +33,17 @@ enum Fate {
 
 const MACHINES: usize = 3;
 
+/// So many runs, or as many as `PROPTEST_CASES` says.
+fn config(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(cases),
+        max_shrink_iters: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 fn fate() -> impl Strategy<Value = Fate> {
     let m = || 0..MACHINES;
     prop_oneof![
@@ -236,7 +247,7 @@ fn is_part(received: &[Bytes], sent: &[Bytes]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(60))]
 
     /// Promises 1, 2 and 4: the same calls make the same outputs in the same order, whether they are collected after each
     /// call, now and then, or at the end.
@@ -342,7 +353,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 50, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(16))]
 
     /// Promise 5: a peer that sends without end to an application that takes nothing makes us hold a bounded amount.
     #[test]

@@ -26,8 +26,8 @@ pub(crate) struct Driver<A> {
 
 impl<A: Authority> Driver<A> {
     pub(crate) fn new(node: Node<A>, own: Address, peer: Peer, packets: Packets) -> Self {
-        let (inboxes, inputs, link) = (BTreeMap::new(), VecDeque::new(), LinkId(0));
-        Driver { clock: Clock::start(), node, own, peer, packets, link, accepted: 0, inboxes, inputs }
+        let (clock, inboxes, inputs) = (Clock::start(), BTreeMap::new(), VecDeque::new());
+        Driver { node, own, peer, packets, clock, link: LinkId(0), accepted: 0, inboxes, inputs }
     }
 
     /// Obeys, hands events to the application, waits for packets and for time; until the application says `false`.
