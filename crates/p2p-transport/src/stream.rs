@@ -388,11 +388,10 @@ impl Stream {
             chunks.resize(if self.credit < PLENTY { 1 } else { CHUNKS }, Bytes::new());
         }
         match self.credit {
-            // Nothing is read, but the end of the stream by force is to be noticed.
-            0 => match pin!(recv.received_reset()).poll(&mut cx) {
-                Poll::Ready(Ok(Some(code))) => Poll::Ready(Err(ReadError::Reset(code))),
-                Poll::Ready(Ok(None) | Err(_)) | Poll::Pending => Poll::Pending,
-            },
+            // Credit to come leads here again. That the peer has reset both directions is noticed at the other one.
+            // (quinn's `received_reset` would tell, but leaves a waker behind where all has arrived before it is read,
+            // which it asserts not to be there when the stream is dropped.)
+            0 => Poll::Pending,
             1..PLENTY => {
                 let max = usize::try_from(self.credit).unwrap_or(usize::MAX);
                 pin!(recv.read_chunk(max, true)).poll(&mut cx).map_ok(|chunk| {

@@ -97,6 +97,25 @@ async fn never_more_is_read_than_the_credit_allows() {
     assert!(matches!(next, Input::Accepted { stream: StreamId(3), .. }), "{next:?}");
 }
 
+/// Whoever drops what is left of such a stream must not bring its link down.
+#[tokio::test]
+async fn a_stream_that_has_ended_before_it_is_read_ends_once_and_alone() {
+    let (alice, to_bob, mut bob, to_alice) = pair(loopback()).await;
+    for number in 0..3 {
+        let (ours, theirs) = (StreamId(2 * number), 2 * number + 1);
+        alice.open(to_bob, ours.0);
+        alice.write(to_bob, ours.0, "all");
+        alice.tell([Output::Finish { link: to_bob, stream: ours }]);
+        bob.hear(|input| matches!(input, Input::Accepted { .. }).then_some(())).await;
+        // What came with it is here, and nothing of it is read before there is credit.
+        bob.credit(to_alice, theirs, 100);
+        assert_eq!(bob.read(to_alice, theirs, 3).await, b"all");
+        let end = bob.hear_next().await;
+        assert!(matches!(end, Input::Finished { stream, .. } if stream.0 == theirs), "{end:?}");
+        bob.tell([Output::Abort { link: to_alice, stream: StreamId(theirs), code: 0x20 }]);
+    }
+}
+
 #[tokio::test]
 async fn a_peer_that_does_not_read_stops_the_writer() {
     let (mut alice, to_bob, _bob, _) = pair(loopback()).await;
