@@ -131,7 +131,7 @@ fn attack(
     let (sender, events) = mpsc::channel();
     let tls = TlsIdentity {
         certificate: identity.tls_certificate().to_vec(),
-        pkcs8: identity.pkcs8().to_vec().into(),
+        pkcs8: identity.pkcs8().to_vec(),
     };
     let own = identity.key_id();
     let authority =
