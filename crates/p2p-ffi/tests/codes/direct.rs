@@ -258,6 +258,19 @@ fn a_member_may_not_invite_and_neighbours_are_listed() {
     assert_eq!(neighbours(&bob, 3), 2);
     is(Code::S_OK, PeerGroupCloseDirectConnection(bob.group, id));
     assert_eq!(neighbours(&bob, 3), 1);
+    // What the library made is not the program's to close, nor to send on.
+    let (mut handle, mut count, mut items) = (ptr::null_mut(), 1, ptr::null_mut());
+    // SAFETY: ours, then a block of the library.
+    let id = unsafe {
+        is(Code::S_OK, PeerGroupEnumConnections(bob.group, PEER_CONNECTION_NEIGHBOR, &mut handle));
+        is(Code::S_OK, PeerGetNextItem(handle, &mut count, &mut items));
+        (**items.cast::<*mut PEER_CONNECTION_INFO>()).ullConnectionId
+    };
+    PeerFreeData(items.cast());
+    is(Code::S_OK, PeerEndEnumeration(handle));
+    is(Code::PEER_E_CONNECTION_NOT_FOUND, PeerGroupCloseDirectConnection(bob.group, id));
+    assert_eq!(bob.send(id, &CHAT, b"no"), Code::PEER_E_CONNECTION_NOT_FOUND);
+    assert_eq!(neighbours(&bob, 3), 1);
     // Ann is a neighbour already.
     // SAFETY: ours.
     is(Code::PEER_S_ALREADY_CONNECTED, unsafe {
