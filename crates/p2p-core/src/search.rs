@@ -9,7 +9,7 @@ use crate::codec::{Referral, close};
 use crate::direct::table::Event as Step;
 use crate::event::Cause;
 use crate::group::Life;
-use crate::id::{Address, ConnectionId, GroupKey, KeyId};
+use crate::id::{Address, ConnectionId, GroupKey, InstanceId, KeyId};
 use crate::io::{DialId, DownCause, Expect, LinkId, Output, Timer};
 use crate::neighbour::Neighbour;
 use crate::node::Node;
@@ -80,7 +80,11 @@ impl<A: Authority> Node<A> {
     /// Queues everybody in the group's address book and begins to dial.
     pub(crate) fn search_all(&mut self, key: GroupKey) {
         let Some(group) = self.groups.get_mut(&key) else { return };
-        let present: BTreeSet<KeyId> = group.peers.keys().map(|(peer, _)| *peer).collect();
+        // A session alone is not enough: whoever refused us once may have room, or be ready, by now.
+        let near = |(peer, entry): (&(KeyId, InstanceId), &crate::group::Peer)| {
+            (entry.neighbour != Neighbour::None).then_some(peer.0)
+        };
+        let present: BTreeSet<KeyId> = group.peers.iter().filter_map(near).collect();
         for (peer, addresses) in &group.book {
             if !present.contains(peer) {
                 addresses.iter().for_each(|address| group.search.add(*address, Expect::Key(*peer)));
@@ -106,10 +110,11 @@ impl<A: Authority> Node<A> {
             return;
         };
         for referral in referrals {
-            let known = group
-                .peers
-                .iter()
-                .any(|((peer, _), entry)| *peer == referral.key && entry.node == referral.node);
+            let known = group.peers.iter().any(|((peer, _), entry)| {
+                *peer == referral.key
+                    && entry.node == referral.node
+                    && entry.neighbour != Neighbour::None
+            });
             if known || referral.key == own {
                 continue;
             }
