@@ -6,10 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod forge;
+pub mod hostile;
 pub mod remote;
 pub mod watch;
 pub mod world;
 
+pub use hostile::Hostile;
 pub use remote::Remote;
 pub use watch::{Watch, watch};
 pub use world::{
