@@ -355,6 +355,25 @@ proptest! {
 proptest! {
     #![proptest_config(config(16))]
 
+    /// Liveness: when the faults are over, everybody finds everybody again, over one link each.
+    #[test]
+    fn the_mesh_heals_when_the_faults_are_over(seed in any::<u64>(), fates in fates(60)) {
+        let mut story = Story::run(seed, &fates);
+        story.end();
+        for m in 0..MACHINES {
+            story.undergo(&Fate::Restart(m, false));
+            story.open(m);
+            story.world.run(10 * SECOND);
+        }
+        story.world.run(700 * SECOND);
+        for m in 0..MACHINES {
+            let group = story.groups[m].expect("opened");
+            let neighbours = story.world.machines[m].node.neighbours(group).unwrap();
+            prop_assert_eq!(neighbours.len(), MACHINES - 1, "machine {}", m);
+        }
+        prop_assert_eq!(story.world.live_wires().len(), MACHINES * (MACHINES - 1) / 2);
+    }
+
     /// Promise 5: a peer that sends without end to an application that takes nothing makes us hold a bounded amount.
     #[test]
     fn what_a_peer_can_make_us_hold_is_bounded(seed in any::<u64>(), len in 0..100_000_usize, connections in 1..6_usize) {

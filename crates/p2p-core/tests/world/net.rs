@@ -99,6 +99,8 @@ impl World {
                 wire.ends[end].closed = true;
                 self.send(w, end, Item::Close(code), None);
                 self.at(self.tick, Happening::Down(w, end, DownCause::Local));
+                // Should the news get lost, silence tells.
+                self.at(self.tick + IDLE, Happening::Down(w, 1 - end, DownCause::Timeout));
             }
             Output::Store { ticket, change } => {
                 let machine = &mut self.machines[m];
