@@ -37,7 +37,7 @@ pub unsafe extern "system" fn PeerIdentityCreate(
         let (classifier, friendly_name) = unsafe {
             (optional_classifier(pwzClassifier)?, optional_friendly_name(pwzFriendlyName)?)
         };
-        let home = Home::from_env()?;
+        let home = home()?;
         let identity = home.create_identity(IdentityOptions { classifier, friendly_name })?;
         let name =
             memory::wide(identity.name().as_str()).inspect_err(|_| undo(&home, &identity))?;
@@ -84,15 +84,23 @@ pub unsafe extern "system" fn PeerIdentityGetXML(
         let out = unsafe { Out::clear(ppwzIdentityXML, ptr::null_mut()) };
         out.required()?;
         let identity = if pwzIdentity.is_null() {
-            default_identity(&Home::from_env()?)?
+            default_identity(&home()?)?
         } else {
             // SAFETY: as the caller promises.
             let name = unsafe { name_argument(pwzIdentity)? };
-            Home::from_env()?.identity(&name)?
+            home()?.identity(&name)?
         };
         out.set(memory::wide(&identity.to_xml())?);
         Ok(Code::S_OK)
     })
+}
+
+/// Where identities are kept: what the started library uses, else what the environment says now.
+fn home() -> Result<Home, Failure> {
+    match Process::current().library() {
+        Ok(running) => Ok(running.call(|library| library.home().clone())),
+        Err(_) => Ok(Home::from_env()?),
+    }
 }
 
 /// A peer name where the only fitting code is `E_INVALIDARG`.

@@ -286,3 +286,30 @@ fn a_direct_connection_needs_a_group_that_is_online() {
         is(Code::PEER_E_INVALID_GROUP, nowhere);
     }
 }
+
+#[test]
+fn a_damaged_database_is_a_code_and_not_the_end() {
+    let mut session = Session::started();
+    let ann = identity("Ann");
+    let group_name = name(group());
+    is(Code::S_OK, PeerGroupShutdown());
+    session.started = 0;
+    let (mut folders, mut damaged) = (vec![session.home.path().to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "redb") {
+                std::fs::write(path, [0x55; 8192]).unwrap();
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 0, "the store keeps members in a database");
+    session.start();
+    is(Code::PEER_E_DBINITIALIZATION_FAILED, open(&ann, &group_name).0);
+    // Nothing else is lost: another group works.
+    let (code, other) = create(&properties());
+    is(Code::S_OK, code);
+    is(Code::S_OK, PeerGroupClose(other));
+}
