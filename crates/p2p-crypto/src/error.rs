@@ -56,28 +56,13 @@ impl CryptoError {
 
     /// An invitation that came in is refused for `cause`.
     pub(crate) fn incoming(cause: Cause) -> CryptoError {
-        let code = match cause {
-            Cause::UnknownAlgorithm => Code::PEER_E_UNSUPPORTED_VERSION,
-            Cause::ChainTooLong => Code::PEER_E_CHAIN_TOO_LONG,
-            Cause::KeyTwice => Code::PEER_E_CIRCULAR_CHAIN_DETECTED,
-            Cause::Expired | Cause::NotYetValid => Code::PEER_E_INVALID_TIME_PERIOD,
-            _ => Code::PEER_E_INVITATION_NOT_TRUSTED,
-        };
+        let code = cause.incoming_code();
         CryptoError::Refused { code, cause, refusal: cause.refusal() }
     }
 
     /// Something that was to be issued is refused for `cause`.
     pub(crate) fn issuing(cause: Cause) -> CryptoError {
-        let code = match cause {
-            Cause::TooLarge => Code::E_INVALIDARG,
-            Cause::RoleNotDelegable => Code::PEER_E_NOT_AUTHORIZED,
-            Cause::ChainTooLong => Code::PEER_E_CHAIN_TOO_LONG,
-            Cause::KeyTwice => Code::PEER_E_CIRCULAR_CHAIN_DETECTED,
-            Cause::Expired | Cause::NotYetValid | Cause::OutlivesIssuer => {
-                Code::PEER_E_INVALID_TIME_PERIOD
-            }
-            _ => cause.refusal().code,
-        };
+        let code = cause.issuing_code();
         CryptoError::Refused { code, cause, refusal: cause.refusal() }
     }
 }

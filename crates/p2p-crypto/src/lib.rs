@@ -20,4 +20,4 @@ pub use identity::{Identity, IdentityInfo, TlsPeer, verify_tls_certificate};
 pub use invitation::{Invitation, IssueRequest};
 pub use keyring::Keyring;
 pub use name::{NameError, PeerName, check_friendly_name};
-pub use refusal::Cause;
+pub use refusal::{Cause, Surface};

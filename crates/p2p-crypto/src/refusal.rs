@@ -7,8 +7,42 @@ use core::fmt;
 
 use p2p_core::{Code, Refusal};
 
+/// Where something can be turned down. What the caller sees there is in `docs/refusals.md`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Surface {
+    /// [`verify_tls_certificate`](crate::verify_tls_certificate): a peer's certificate in a handshake.
+    Tls,
+    /// [`verify_chain`](crate::verify_chain): a peer's membership; [`inspect_chain`](crate::inspect_chain).
+    Chain,
+    /// [`IdentityInfo::from_xml`](crate::IdentityInfo::from_xml): the description of an identity.
+    Description,
+    /// [`Invitation::parse`](crate::Invitation::parse): an invitation that came in.
+    Invitation,
+    /// [`Invitation::check_for`](crate::Invitation::check_for): joining with it.
+    Joining,
+    /// [`Invitation::issue`](crate::Invitation::issue),
+    /// [`GroupIdentity::issue_creator`](crate::GroupIdentity::issue_creator): a membership that is to be granted.
+    Issuing,
+    /// [`Identity::from_parts`](crate::Identity::from_parts),
+    /// [`GroupIdentity::from_parts`](crate::GroupIdentity::from_parts): a key that was kept.
+    Loading,
+    /// The files in which identities and memberships are kept.
+    Store,
+}
+
+use Surface::*;
+
+/// Whatever reads certificates.
+const CERTIFICATES: &[Surface] = &[Tls, Chain, Description, Invitation, Issuing, Loading];
+/// Whatever reads whole chains.
+const CHAINS: &[Surface] = &[Chain, Invitation, Issuing];
+
+/// A row of the table: cause, code, detail, meaning, and where it surfaces.
+type Row = (Cause, Code, Code, &'static str, &'static [Surface]);
+
 macro_rules! causes {
-    ($($name:ident = $code:ident, $detail:ident, $meaning:literal;)*) => {
+    ($($name:ident = $code:ident, $detail:ident, $surfaces:expr, $meaning:literal;)*) => {
         /// Why something was turned down. Each has a code of the message's own kind (`CRYPT_E_*`) and a finer one.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[non_exhaustive]
@@ -16,48 +50,47 @@ macro_rules! causes {
             $(#[doc = concat!($meaning, " `", stringify!($code), "`, `", stringify!($detail), "`.")] $name,)*
         }
 
-        /// The table: cause, code, detail, meaning.
-        const TABLE: &[(Cause, Code, Code, &str)] =
-            &[$((Cause::$name, Code::$code, Code::$detail, $meaning),)*];
+        const TABLE: &[Row] =
+            &[$((Cause::$name, Code::$code, Code::$detail, $meaning, $surfaces),)*];
     };
 }
 
 causes! {
-    DerEnds = CRYPT_E_ASN1_EOD, CERT_E_MALFORMED, "The DER of a certificate ends early.";
-    DerMalformed = CRYPT_E_ASN1_CORRUPT, CERT_E_MALFORMED, "The DER is malformed, or not the one canonical encoding.";
-    DerTag = CRYPT_E_ASN1_BADTAG, CERT_E_MALFORMED, "A DER tag is not the one due.";
-    TooLarge = CRYPT_E_ASN1_LARGE, CERT_E_MALFORMED, "A certificate, chain or text is larger than allowed.";
-    Profile = CRYPT_E_ASN1_CONSTRAINT, CERT_E_MALFORMED, "A field or extension of the certificate breaks the profile or is missing.";
-    UnknownExtension = CRYPT_E_ASN1_CONSTRAINT, CERT_E_CRITICAL, "The certificate has an extension that the profile does not list.";
-    BasicConstraints = CRYPT_E_ASN1_CONSTRAINT, TRUST_E_BASIC_CONSTRAINTS, "The basic constraints do not fit the roles.";
-    KeyUsage = CRYPT_E_ASN1_CONSTRAINT, CERT_E_WRONG_USAGE, "The key usage or extended key usage is not the one due.";
-    UnknownRole = CRYPT_E_ASN1_CONSTRAINT, CERT_E_INVALID_POLICY, "A role is unknown.";
-    WrongType = CRYPT_E_ASN1_CONSTRAINT, CERT_E_PURPOSE, "The certificate is of another type than the one due here.";
-    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, "The list of certificates, or the XML, is broken.";
-    Base64 = CRYPT_E_BAD_ENCODE, NTE_BAD_DATA, "The base64 is broken.";
-    UnknownAlgorithm = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_ALGID, "The algorithm of a signature or key is not supported.";
-    WeakKey = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_PUBLIC_KEY, "The public key is weak or malformed.";
-    CertificateSignature = CRYPT_E_HASH_VALUE, TRUST_E_CERT_SIGNATURE, "The signature of a certificate is wrong.";
-    TextSignature = CRYPT_E_HASH_VALUE, NTE_BAD_SIGNATURE, "The signature of the invitation is wrong.";
-    SignatureMissing = CRYPT_E_NO_SIGNER, TRUST_E_NOSIGNATURE, "The invitation has no signature.";
-    SignerMissing = CRYPT_E_SIGNER_NOT_FOUND, CERT_E_CHAINING, "The member who signed is not in the chain.";
-    Links = CRYPT_E_ISSUER_SERIALNUMBER, CERT_E_ISSUERCHAINING, "Two links do not fit: issuer, key identifier or group differs.";
-    OtherRoot = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_UNTRUSTEDROOT, "The chain ends in another key than the group's.";
-    RootMissing = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_CHAINING, "The chain does not begin with a group's root.";
-    SelfSigned = CRYPT_E_SELF_SIGNED, CERT_E_PURPOSE, "A root or self-signed certificate stands where a membership is due.";
-    ChainTooLong = CRYPT_E_BAD_LEN, CERT_E_PATHLENCONST, "The chain is longer than 24 members.";
-    OtherIdentity = CRYPT_E_NO_MATCH, CERT_E_CN_NO_MATCH, "The identity is not the one expected.";
-    NameNotKey = CRYPT_E_NO_MATCH, CERT_E_INVALID_NAME, "The name is not the hash of the key.";
-    Expired = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, "Expired.";
-    NotYetValid = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, "Not yet valid.";
-    OutlivesIssuer = CRYPT_E_SECURITY_SETTINGS, CERT_E_VALIDITYPERIODNESTING, "A certificate begins before or outlives its issuer's.";
-    RoleNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_ROLE, "The issuer's roles do not allow it to grant this role.";
-    ClassifierNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_INVALID_POLICY, "The issuer may not hand on this classifier.";
-    KeyTwice = CRYPT_E_SECURITY_SETTINGS, CERT_E_CHAINING, "The same key stands twice in the chain.";
-    KeyMissing = CRYPT_E_NO_KEY_PROPERTY, NTE_NO_KEY, "The private key is missing.";
-    KeyUnreadable = CRYPT_E_NO_KEY_PROPERTY, NTE_PERM, "The private key cannot be read.";
-    KeyForeign = CRYPT_E_NO_KEY_PROPERTY, NTE_BAD_KEYSET, "The private key is not its certificate's.";
-    StoreDamaged = CRYPT_E_FILE_ERROR, NTE_BAD_DATA, "A stored file is damaged.";
+    DerEnds = CRYPT_E_ASN1_EOD, CERT_E_MALFORMED, CERTIFICATES, "The DER of a certificate ends early.";
+    DerMalformed = CRYPT_E_ASN1_CORRUPT, CERT_E_MALFORMED, CERTIFICATES, "The DER is malformed, or not the one canonical encoding.";
+    DerTag = CRYPT_E_ASN1_BADTAG, CERT_E_MALFORMED, CERTIFICATES, "A DER tag is not the one due.";
+    TooLarge = CRYPT_E_ASN1_LARGE, CERT_E_MALFORMED, CERTIFICATES, "A certificate, chain or text is larger than allowed.";
+    Profile = CRYPT_E_ASN1_CONSTRAINT, CERT_E_MALFORMED, CERTIFICATES, "A field or extension of the certificate breaks the profile or is missing.";
+    UnknownExtension = CRYPT_E_ASN1_CONSTRAINT, CERT_E_CRITICAL, CERTIFICATES, "The certificate has an extension that the profile does not list.";
+    BasicConstraints = CRYPT_E_ASN1_CONSTRAINT, TRUST_E_BASIC_CONSTRAINTS, CERTIFICATES, "The basic constraints do not fit the roles.";
+    KeyUsage = CRYPT_E_ASN1_CONSTRAINT, CERT_E_WRONG_USAGE, CERTIFICATES, "The key usage or extended key usage is not the one due.";
+    UnknownRole = CRYPT_E_ASN1_CONSTRAINT, CERT_E_INVALID_POLICY, CERTIFICATES, "A role is unknown.";
+    WrongType = CRYPT_E_ASN1_CONSTRAINT, CERT_E_PURPOSE, &[Tls, Description, Loading], "The certificate is of another type than the one due here.";
+    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Chain, Description, Invitation, Issuing], "The list of certificates, or the XML, is broken.";
+    Base64 = CRYPT_E_BAD_ENCODE, NTE_BAD_DATA, &[Description, Invitation], "The base64 is broken.";
+    UnknownAlgorithm = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_ALGID, CERTIFICATES, "The algorithm of a signature or key is not supported.";
+    WeakKey = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_PUBLIC_KEY, CERTIFICATES, "The public key is weak or malformed.";
+    CertificateSignature = CRYPT_E_HASH_VALUE, TRUST_E_CERT_SIGNATURE, CERTIFICATES, "The signature of a certificate is wrong.";
+    TextSignature = CRYPT_E_HASH_VALUE, NTE_BAD_SIGNATURE, &[Invitation], "The signature of the invitation is wrong.";
+    SignatureMissing = CRYPT_E_NO_SIGNER, TRUST_E_NOSIGNATURE, &[Invitation], "The invitation has no signature.";
+    SignerMissing = CRYPT_E_SIGNER_NOT_FOUND, CERT_E_CHAINING, &[Invitation], "The member who signed is not in the chain.";
+    Links = CRYPT_E_ISSUER_SERIALNUMBER, CERT_E_ISSUERCHAINING, CERTIFICATES, "Two links do not fit: issuer, key identifier or group differs.";
+    OtherRoot = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_UNTRUSTEDROOT, &[Chain], "The chain ends in another key than the group's.";
+    RootMissing = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_CHAINING, CHAINS, "The chain does not begin with a group's root.";
+    SelfSigned = CRYPT_E_SELF_SIGNED, CERT_E_PURPOSE, CHAINS, "A root or self-signed certificate stands where a membership is due.";
+    ChainTooLong = CRYPT_E_BAD_LEN, CERT_E_PATHLENCONST, CHAINS, "The chain is longer than 24 members.";
+    OtherIdentity = CRYPT_E_NO_MATCH, CERT_E_CN_NO_MATCH, &[Chain, Joining, Issuing], "The identity is not the one expected.";
+    NameNotKey = CRYPT_E_NO_MATCH, CERT_E_INVALID_NAME, CERTIFICATES, "The name is not the hash of the key.";
+    Expired = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing], "Expired.";
+    NotYetValid = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing], "Not yet valid.";
+    OutlivesIssuer = CRYPT_E_SECURITY_SETTINGS, CERT_E_VALIDITYPERIODNESTING, CHAINS, "A certificate begins before or outlives its issuer's.";
+    RoleNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_ROLE, CHAINS, "The issuer's roles do not allow it to grant this role.";
+    ClassifierNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_INVALID_POLICY, CHAINS, "The issuer may not hand on this classifier.";
+    KeyTwice = CRYPT_E_SECURITY_SETTINGS, CERT_E_CHAINING, CHAINS, "The same key stands twice in the chain.";
+    KeyMissing = CRYPT_E_NO_KEY_PROPERTY, NTE_NO_KEY, &[Loading], "The private key is missing.";
+    KeyUnreadable = CRYPT_E_NO_KEY_PROPERTY, NTE_PERM, &[Loading], "The private key cannot be read.";
+    KeyForeign = CRYPT_E_NO_KEY_PROPERTY, NTE_BAD_KEYSET, &[Loading], "The private key is not its certificate's.";
+    StoreDamaged = CRYPT_E_FILE_ERROR, NTE_BAD_DATA, &[Store], "A stored file is damaged.";
 }
 
 impl Cause {
@@ -72,13 +105,43 @@ impl Cause {
         self.row().3
     }
 
+    /// Where it can be met.
+    pub fn surfaces(self) -> &'static [Surface] {
+        self.row().4
+    }
+
+    /// What a function that takes an invitation in reports for it.
+    pub fn incoming_code(self) -> Code {
+        match self {
+            Cause::UnknownAlgorithm => Code::PEER_E_UNSUPPORTED_VERSION,
+            Cause::ChainTooLong => Code::PEER_E_CHAIN_TOO_LONG,
+            Cause::KeyTwice => Code::PEER_E_CIRCULAR_CHAIN_DETECTED,
+            Cause::Expired | Cause::NotYetValid => Code::PEER_E_INVALID_TIME_PERIOD,
+            _ => Code::PEER_E_INVITATION_NOT_TRUSTED,
+        }
+    }
+
+    /// What a function that makes or grants something reports for it.
+    pub fn issuing_code(self) -> Code {
+        match self {
+            Cause::TooLarge => Code::E_INVALIDARG,
+            Cause::RoleNotDelegable => Code::PEER_E_NOT_AUTHORIZED,
+            Cause::ChainTooLong => Code::PEER_E_CHAIN_TOO_LONG,
+            Cause::KeyTwice => Code::PEER_E_CIRCULAR_CHAIN_DETECTED,
+            Cause::Expired | Cause::NotYetValid | Cause::OutlivesIssuer => {
+                Code::PEER_E_INVALID_TIME_PERIOD
+            }
+            _ => self.refusal().code,
+        }
+    }
+
     /// Every cause, in the order of the table.
     pub fn all() -> impl Iterator<Item = Cause> {
         TABLE.iter().map(|row| row.0)
     }
 
     /// The table is in the order of the enum, which the tests prove.
-    fn row(self) -> &'static (Cause, Code, Code, &'static str) {
+    fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }
 }

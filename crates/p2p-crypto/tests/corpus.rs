@@ -6,7 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use p2p_core::{FileTime, KeyId, Refusal};
-use p2p_crypto::{IdentityInfo, Invitation, inspect_chain, verify_chain, verify_tls_certificate};
+use p2p_crypto::{
+    Cause, IdentityInfo, Invitation, Surface, inspect_chain, verify_chain, verify_tls_certificate,
+};
 
 /// A line of the index.
 struct Case {
@@ -109,4 +111,36 @@ fn the_index_names_every_file_and_many_ways_to_be_broken() {
     assert!(broken >= 60 && cases.len() - broken >= 10, "{broken} of {}", cases.len());
     let codes: BTreeSet<_> = cases.iter().map(|case| case.codes.clone()).collect();
     assert!(codes.len() >= 27, "{codes:#?}");
+}
+
+#[test]
+fn causes_surface_where_their_table_says() {
+    for case in cases().iter().filter(|case| case.codes.0 != "ok") {
+        let surface = match case.door.as_str() {
+            "chain" => Surface::Chain,
+            "tls" => Surface::Tls,
+            "identity" => Surface::Description,
+            _ => Surface::Invitation,
+        };
+        let is_it = |cause: &Cause| {
+            let refusal = cause.refusal();
+            refusal.code.name() == Some(&*case.codes.0)
+                && refusal.detail.name() == Some(&*case.codes.1)
+        };
+        let cause = Cause::all().find(is_it).expect("the index has codes of the table");
+        assert!(cause.surfaces().contains(&surface), "{}: {cause:?}", case.file);
+    }
+}
+
+#[test]
+fn every_cause_that_a_file_can_have_is_in_the_corpus() {
+    let seen: BTreeSet<_> = cases().into_iter().map(|case| case.codes).collect();
+    for cause in Cause::all() {
+        let files = [Surface::Tls, Surface::Chain, Surface::Description, Surface::Invitation];
+        if cause.surfaces().iter().any(|surface| files.contains(surface)) {
+            let refusal = cause.refusal();
+            let codes = (refusal.code.name().unwrap(), refusal.detail.name().unwrap());
+            assert!(seen.contains(&(codes.0.to_owned(), codes.1.to_owned())), "{cause:?}");
+        }
+    }
 }

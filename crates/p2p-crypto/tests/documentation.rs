@@ -1,6 +1,11 @@
 //! What the README says is what the code does.
 
-use p2p_crypto::Cause;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use p2p_core::Code;
+use p2p_crypto::{Cause, Surface};
 
 #[test]
 fn the_table_of_refusals_is_the_one_in_the_readme() {
@@ -14,4 +19,103 @@ fn the_table_of_refusals_is_the_one_in_the_readme() {
         })
         .collect();
     assert_eq!(rows, table);
+}
+
+const HEAD: &str = "\
+# Refusals
+
+Every reason for which a certificate, a chain, an invitation or a key is turned down. Written from the table in
+`crates/p2p-crypto/src/refusal.rs` by `WRITE_REFUSALS=1 cargo test -p p2p-crypto --test documentation`, which without that
+variable fails when this page lags behind.
+
+A refusal has two codes: one of the message's own kind (`CRYPT_E_*`) and a finer one, the detail. In Rust both are in
+`Refusal`, the source of the error that a function returns. In C a function gives the code in the last columns, and
+`P2PGetLastErrorDetail` (for an event `P2PGetEventDetail`) what is behind it: the first code where the function gave a
+`PEER_E_*`, else the detail. A peer that is refused learns none of this.
+
+## Where they surface
+";
+
+/// What is seen there, in Rust and in C.
+fn seen(surface: Surface) -> &'static str {
+    match surface {
+        Surface::Tls => {
+            "`verify_tls_certificate`, in a handshake: the connection ends; for a connection that was being opened the \
+             reason is `PEER_E_CONNECTION_NOT_AUTHENTICATED`"
+        }
+        Surface::Chain => {
+            "`verify_chain`, when a peer shows its membership: no session; a warning in the log with its key and the \
+             code, and the reason `PEER_E_CONNECTION_NOT_AUTHENTICATED` for what was being opened"
+        }
+        Surface::Description => {
+            "`IdentityInfo::from_xml`; `PeerGroupCreateInvitation`, which gives `E_INVALIDARG` for broken XML or base64 \
+             and else the code itself"
+        }
+        Surface::Invitation => {
+            "`Invitation::parse`; `PeerGroupParseInvitation`, `PeerGroupJoin`: the code in the column *taken in*"
+        }
+        Surface::Joining => {
+            "`Invitation::check_for`; `PeerGroupJoin`: the code in the column *taken in*"
+        }
+        Surface::Issuing => {
+            "`Invitation::issue`, `GroupIdentity::issue_creator`; `PeerGroupCreateInvitation`, `PeerGroupCreate`: the \
+             code in the column *issued*"
+        }
+        Surface::Loading => {
+            "`Identity::from_parts`, `GroupIdentity::from_parts`: the code itself; for a stored identity \
+             `PEER_E_CERT_STORE_CORRUPTED` with `CRYPT_E_FILE_ERROR` and the detail"
+        }
+        Surface::Store => "the files of identities and memberships: `PEER_E_CERT_STORE_CORRUPTED`",
+        other => panic!("what is seen of {other:?}?"),
+    }
+}
+
+fn render() -> String {
+    let mut surfaces: Vec<Surface> = Cause::all().flat_map(Cause::surfaces).copied().collect();
+    surfaces.sort();
+    surfaces.dedup();
+    let mut page = HEAD.to_owned();
+    page += "\n| where | seen as |\n| --- | --- |\n";
+    for surface in surfaces {
+        let _ = writeln!(page, "| {surface:?} | {} |", seen(surface));
+    }
+    page += "\n## The table\n\n| cause | code | detail | meaning | where | taken in | issued |\n";
+    page += "| --- | --- | --- | --- | --- | --- | --- |\n";
+    for cause in Cause::all() {
+        let _ = writeln!(page, "{}", row(cause));
+    }
+    page
+}
+
+fn row(cause: Cause) -> String {
+    let refusal = cause.refusal();
+    let has = |places: &[Surface]| places.iter().any(|place| cause.surfaces().contains(place));
+    let column = |shown: bool, code: Code| match shown {
+        true => format!("`{}`", code.name().unwrap()),
+        false => "–".to_owned(),
+    };
+    let places: Vec<String> = cause.surfaces().iter().map(|place| format!("{place:?}")).collect();
+    format!(
+        "| `{cause:?}` | `{}` | `{}` | {} | {} | {} | {} |",
+        refusal.code.name().unwrap(),
+        refusal.detail.name().unwrap(),
+        cause.meaning(),
+        places.join(", "),
+        column(has(&[Surface::Invitation, Surface::Joining]), cause.incoming_code()),
+        column(has(&[Surface::Issuing]), cause.issuing_code()),
+    )
+}
+
+#[test]
+fn the_page_of_refusals_is_the_table() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/refusals.md");
+    let table = render();
+    if std::env::var_os("WRITE_REFUSALS").is_some() {
+        fs::write(&path, &table).unwrap();
+    }
+    let page = fs::read_to_string(&path).unwrap();
+    assert!(
+        page == table,
+        "docs/refusals.md lags: WRITE_REFUSALS=1 cargo test -p p2p-crypto --test documentation"
+    );
 }
