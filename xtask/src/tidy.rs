@@ -29,6 +29,8 @@ struct File {
     /// From the root, with `/`.
     path: String,
     text: String,
+    /// A module that another file declares under `#[cfg(test)]`.
+    is_test_module: bool,
 }
 
 impl File {
@@ -42,7 +44,11 @@ impl File {
 
     /// Whether all of it is there for tests.
     fn is_test(&self) -> bool {
-        self.path.split('/').any(|part| matches!(part, "tests" | "tests.rs" | "benches" | "fuzz"))
+        self.is_test_module
+            || self
+                .path
+                .split('/')
+                .any(|part| matches!(part, "tests" | "tests.rs" | "benches" | "fuzz"))
     }
 
     /// The crate whose `src/` it lies in: `p2p-core` of `crates/p2p-core/src/io.rs`.
@@ -117,7 +123,28 @@ fn read(root: &Path) -> Result<Vec<File>, String> {
     let mut files = Vec::new();
     collect(root, "", &mut files)?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    mark_test_modules(&mut files);
     Ok(files)
+}
+
+/// `#[cfg(test)] mod page;` in `refusal.rs` makes `refusal/page.rs`, and all below `refusal/page/`, a test.
+fn mark_test_modules(files: &mut [File]) {
+    let mut modules = Vec::new();
+    for file in files.iter().filter(|file| file.is_rust()) {
+        let stem = file.path.trim_end_matches(".rs");
+        let parent = stem.rsplit_once('/').map_or("", |parts| parts.0);
+        let is_root = ["lib", "main", "mod"].iter().any(|name| stem.ends_with(&format!("/{name}")));
+        let base = if is_root { parent } else { stem };
+        modules.extend(lexer::test_modules(&file.text).iter().map(|name| format!("{base}/{name}")));
+    }
+    for file in files {
+        let is_module = |module: &String| {
+            file.path
+                .strip_prefix(module.as_str())
+                .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        };
+        file.is_test_module = modules.iter().any(is_module);
+    }
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<(), String> {
@@ -133,7 +160,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<(), Str
             collect(&path, &format!("{inside}/"), files)?;
         } else if is_text(&inside) {
             let text = fs::read_to_string(&path).map_err(|error| format!("{inside}: {error}"))?;
-            files.push(File { path: inside, text });
+            files.push(File { path: inside, text, is_test_module: false });
         }
     }
     Ok(())
@@ -151,10 +178,14 @@ mod tests {
 
     /// A project of a few files.
     pub(super) fn project(files: &[(&str, &str)]) -> Vec<File> {
+        let file = |(path, text): &(&str, &str)| File {
+            path: (*path).to_owned(),
+            text: (*text).to_owned(),
+            is_test_module: false,
+        };
+        let mut files: Vec<File> = files.iter().map(file).collect();
+        mark_test_modules(&mut files);
         files
-            .iter()
-            .map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned() })
-            .collect()
     }
 
     #[test]
@@ -177,6 +208,20 @@ mod tests {
             assert!(files.iter().any(|file| file.path == path), "{path}");
         }
         assert!(!files.iter().any(|file| file.path.starts_with("target/")));
+    }
+
+    #[test]
+    fn modules_declared_for_tests_are_tests() {
+        let files = project(&[
+            ("crates/x/src/lib.rs", "#[cfg(test)]\npub(crate) mod help;\nmod real;\n"),
+            ("crates/x/src/help.rs", ""),
+            ("crates/x/src/help/more.rs", ""),
+            ("crates/x/src/helper.rs", "#[cfg(test)] mod page;"),
+            ("crates/x/src/helper/page.rs", ""),
+            ("crates/x/src/real.rs", ""),
+        ]);
+        let tests: Vec<bool> = files.iter().map(File::is_test).collect();
+        assert_eq!(tests, [false, true, true, false, true, false]);
     }
 
     #[test]

@@ -45,6 +45,18 @@ pub(super) fn product_code(source: &str) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// The modules in files of their own that are declared under `#[cfg(test)]`.
+pub(super) fn test_modules(source: &str) -> Vec<String> {
+    let code = code(source);
+    let declared = code.split("#[cfg(test)]").skip(1).filter_map(|rest| {
+        let declaration = rest.split_once(';')?.0.trim();
+        let name = declaration.split_once("mod ").map(|parts| parts.1.trim())?;
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        is_name.then(|| name.to_owned())
+    });
+    declared.collect()
+}
+
 /// Names and line ranges (from 1, both ends included) of the functions that have a body.
 pub(super) fn functions(code: &str) -> Vec<(String, Range<usize>)> {
     let bytes = code.as_bytes();
