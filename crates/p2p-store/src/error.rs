@@ -141,7 +141,8 @@ fn io_code(error: &io::Error) -> Code {
         Kind::NotADirectory => Code::ERROR_PATH_NOT_FOUND,
         Kind::PermissionDenied | Kind::IsADirectory => Code::E_ACCESSDENIED,
         Kind::AlreadyExists => Code::ERROR_FILE_EXISTS,
-        Kind::StorageFull | Kind::QuotaExceeded => Code::PEER_E_DISK_FULL,
+        // A process may be allowed less than the disk has.
+        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => Code::PEER_E_DISK_FULL,
         Kind::ReadOnlyFilesystem => Code::ERROR_WRITE_PROTECT,
         Kind::InvalidFilename => Code::ERROR_FILENAME_EXCED_RANGE,
         Kind::ResourceBusy | Kind::WouldBlock => Code::ERROR_SHARING_VIOLATION,
@@ -168,6 +169,7 @@ mod tests {
             (io::ErrorKind::AlreadyExists, Code::ERROR_FILE_EXISTS),
             (io::ErrorKind::StorageFull, Code::PEER_E_DISK_FULL),
             (io::ErrorKind::QuotaExceeded, Code::PEER_E_DISK_FULL),
+            (io::ErrorKind::FileTooLarge, Code::PEER_E_DISK_FULL),
             (io::ErrorKind::ReadOnlyFilesystem, Code::ERROR_WRITE_PROTECT),
             (io::ErrorKind::InvalidFilename, Code::ERROR_FILENAME_EXCED_RANGE),
             (io::ErrorKind::ResourceBusy, Code::ERROR_SHARING_VIOLATION),

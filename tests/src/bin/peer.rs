@@ -66,7 +66,8 @@ impl Peer {
                 Ok(members.iter().map(|info| info.member.friendly_name.clone()).collect())
             }
             ["watch"] => {
-                let filter = Filter::of([EventKind::Direct, EventKind::Data]);
+                let kinds = [EventKind::Direct, EventKind::Data, EventKind::StoreFailed];
+                let filter = Filter::of(kinds);
                 self.events = Some(self.group().subscribe(filter)?);
                 Ok(Vec::new())
             }
@@ -74,6 +75,17 @@ impl Peer {
                 let events = self.events.as_ref().expect("`watch` comes first");
                 Ok(runtime.block_on(events.recv()).map_or(vec!["over".to_owned()], told))
             }
+            ["groups"] => {
+                let groups = self.node().groups()?;
+                Ok(groups.iter().map(|group| group.name.to_string()).collect())
+            }
+            ["churn"] => loop {
+                // Until it is killed: each line names a group that is stored.
+                let group = Group::create(self.node(), "One of many")?;
+                println!("ok\t{}", group.name());
+            },
+            ["disk", "full"] => Ok(largest_file(Some(0))),
+            ["disk", "free"] => Ok(largest_file(None)),
             _ => self.converse(runtime, words),
         }
     }
@@ -143,6 +155,20 @@ impl Peer {
     }
 }
 
+/// Sets the size that no file of this process may exceed. Whoever starts it has SIGXFSZ ignored.
+#[cfg(unix)]
+fn largest_file(size: Option<u64>) -> Vec<String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    setrlimit(Resource::Fsize, Rlimit { current: size.or(maximum), maximum }).expect("a limit");
+    Vec::new()
+}
+
+#[cfg(not(unix))]
+fn largest_file(_: Option<u64>) -> Vec<String> {
+    panic!("no such limit here")
+}
+
 fn number(id: &str) -> ConnectionId {
     ConnectionId(id.parse().expect("an id"))
 }
@@ -158,6 +184,7 @@ fn told(event: GroupEvent) -> Vec<String> {
             let text = String::from_utf8_lossy(&message.bytes).into_owned();
             vec!["data".to_owned(), message.id.0.to_string(), text]
         }
+        GroupEvent::StoreFailed { code } => vec!["store".to_owned(), code.to_string()],
         other => vec![format!("{other:?}")],
     }
 }
