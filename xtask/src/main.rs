@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod fuzz;
 mod nostd;
 mod shell;
 mod states;
@@ -24,6 +25,7 @@ const COMMANDS: &[Command] = &[
     ("bench", "figures beside raw QUIC in one run: --json, --rounds N, --mib N", bench::run),
     ("test", "every test and doctest; further words go to the test runner", test::run),
     ("ci", "all that must be green, step by step: --skip STEP, --only STEP", ci::run),
+    ("fuzz", "libFuzzer on one of the targets in fuzz/: TARGET [SECONDS]", fuzz::run),
     ("nostd", "prove that p2p-core needs no std, and that the proof can fail", nostd::run),
     ("states", "write the table of direct connections into docs/protocol.md", states::run),
     ("tidy", "layers, sizes, purity, words, links: what a compiler does not check", tidy::run),

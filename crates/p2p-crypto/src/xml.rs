@@ -1,8 +1,8 @@
 //! The two texts that people hand on: the description of an identity, and an invitation. Only their form: what they
 //! contain is judged elsewhere.
 //!
-//! No document type definition is read, hence no entity is ever expanded; sizes, depth and the number of nodes are
-//! bounded.
+//! No document type definition is read, hence no entity is ever expanded; sizes, depth and the numbers of nodes and
+//! attributes are bounded.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -23,6 +23,9 @@ pub(crate) const HINTS_MAX: usize = 8;
 const DEPTH_MAX: usize = 4;
 /// Elements, attributes' owners and texts, all counted.
 const NODES_MAX: u32 = 2_000;
+/// Signs of equality, and so attributes and namespaces: the reader keeps all of them and compares each with all others
+/// of its element. Ours are 11 at most, beside those that end base64.
+const EQUALS_MAX: usize = 256;
 const DATA_TYPES: &str = "urn:schemas-microsoft-com:datatypes";
 const VERSION: &str = "2.0";
 const SIGNATURE_OPEN: &str = "<SIG>";
@@ -154,6 +157,9 @@ fn parse(text: &str) -> Result<Document<'_>, Cause> {
     if text.len() > TEXT_MAX {
         return Err(Cause::TooLarge);
     }
+    if text.bytes().filter(|byte| *byte == b'=').count() > EQUALS_MAX {
+        return Err(Cause::Container);
+    }
     let options =
         ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|_| Cause::Container)?;
@@ -231,6 +237,10 @@ mod tests {
             Cause::Container
         );
         assert!(parse(&format!("<a>{}</a>", "<b/>".repeat(1_900))).is_ok());
+        let attributes =
+            |number: usize| (0..number).map(|n| format!(" a{n}=\"\"")).collect::<String>();
+        assert!(parse(&format!("<a{}/>", attributes(256))).is_ok());
+        assert_eq!(parse(&format!("<a{}/>", attributes(257))).unwrap_err(), Cause::Container);
     }
 
     #[test]

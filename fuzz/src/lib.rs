@@ -1,0 +1,63 @@
+//! What must hold for any bytes whatever: one function per door, called by libFuzzer (`cargo xtask fuzz`) and, with
+//! every file of the committed corpus, by the tests of this crate.
+//!
+//! A target returns for bytes that are turned down and for bytes that are accepted rightly; it panics for anything
+//! else. What it asserts:
+//!
+//! - nothing panics, and no call takes more than [`HEAP_MAX`] of memory at once, however large its input;
+//! - what is accepted has one encoding: written again from its meaning, it is the same bytes;
+//! - what is accepted has one meaning: every door that reads it reads the same from it.
+//!
+//! | target | door |
+//! | --- | --- |
+//! | [`certificate`] | `verify_tls_certificate`, and the same certificate in a description |
+//! | [`chain`] | `inspect_chain`, `verify_chain` |
+//! | [`invitation`] | `Invitation::parse`, both forms |
+//! | [`identity_xml`] | `IdentityInfo::from_xml` |
+
+mod targets;
+
+use peak_alloc::PeakAlloc;
+
+#[path = "../../crates/p2p-crypto/tests/forge/mod.rs"]
+mod forge;
+
+pub use targets::{certificate, chain, identity_xml, invitation};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// Most memory that a call may take beyond its input, in bytes: eight times the largest text that is read.
+pub const HEAP_MAX: usize = 512 * 1_024;
+
+/// A target: panics if the bytes break a promise.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is also that of its folder in the corpus.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("certificate", certificate),
+    ("chain", chain),
+    ("invitation", invitation),
+    ("identity_xml", identity_xml),
+];
+
+/// Calls `door` and holds it to the limit on memory. Only one thread may be at work.
+fn bounded<R>(door: impl FnOnce() -> R) -> R {
+    let before = HEAP.current_usage();
+    HEAP.reset_peak_usage();
+    let result = door();
+    let taken = HEAP.peak_usage().saturating_sub(before);
+    assert!(taken <= HEAP_MAX, "{taken} bytes of memory at once");
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "bytes of memory at once")]
+    fn a_call_that_takes_too_much_is_noticed() {
+        bounded(|| vec![1_u8; HEAP_MAX + 1]);
+    }
+}
