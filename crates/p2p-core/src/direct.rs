@@ -15,7 +15,7 @@ use crate::codec::{FRAGMENT_MAX, Frame, data_frame, refuse, reset};
 use crate::error::Error;
 use crate::event::{Cause, Connection, ConnectionChange, Event};
 use crate::group::Life;
-use crate::id::{Address, ConnectionId, GroupKey, Guid, KeyId, NodeId};
+use crate::id::{Address, ConnectionId, GroupKey, Guid, InstanceId, KeyId, NodeId};
 use crate::io::{Expect, LinkId, Output, Payload, StreamId, Timer};
 use crate::link::Role;
 use crate::node::{ConnectionInfo, Node, Taken};
@@ -27,7 +27,7 @@ pub(crate) struct Direct {
     pub(crate) group: GroupKey,
     pub(crate) peer: Option<KeyId>,
     node: NodeId,
-    state: State,
+    pub(crate) state: State,
     expect: Expect,
     address: Address,
     wire: Option<(LinkId, StreamId)>,
@@ -204,6 +204,42 @@ impl<A: Authority> Node<A> {
             (true, _) => self.run(id, Step::SessionFailed, Cause::Itself),
             (false, false) => self.run(id, Step::SessionLost, Cause::NotAuthenticated),
             (false, true) => self.run(id, Step::SessionLost, Cause::Lost),
+        }
+    }
+
+    /// The opens on a link that the peer gives up for another: it has not seen them, or it would not have closed it. They
+    /// are as if they were not begun.
+    pub(crate) fn take_unopened(&mut self, link: LinkId) -> Vec<ConnectionId> {
+        let mut opens = self.links.get(&link).map(|l| l.direct_ids()).unwrap_or_default();
+        opens.retain(|id| self.directs.get(id).is_some_and(|d| d.state == State::OpenSent));
+        for id in &opens {
+            let Some(direct) = self.directs.get_mut(id) else { continue };
+            direct.state = State::Dialing;
+            direct.link = None;
+            direct.proved = false;
+            direct.queued = 0;
+            let wire = direct.wire.take();
+            if let Some(stream) = wire.and_then(|(link, stream)| self.stream(link, stream)) {
+                stream.role = Role::Spent;
+            }
+        }
+        opens
+    }
+
+    /// Begins an open again, on the link that carries on between the same two nodes.
+    pub(crate) fn open_elsewhere(&mut self, id: ConnectionId, instance: Option<InstanceId>) {
+        let Some((peer, group)) = self.directs.get(&id).map(|d| (d.peer, d.group)) else { return };
+        let survives = |l: &crate::link::Link| {
+            l.usable()
+                && Some(l.peer) == peer
+                && (instance.is_none() || l.instance == instance)
+                && l.control(group).is_some_and(|(_, c)| c.is_up())
+        };
+        // Of several runs of a peer the newest lives.
+        let survivor = self.links.iter().rev().find(|(_, l)| survives(l)).map(|(link, _)| *link);
+        match survivor {
+            Some(link) => self.direct_link_up(id, link),
+            None => self.run(id, Step::SessionLost, Cause::NotAuthenticated),
         }
     }
 

@@ -1,9 +1,10 @@
-//! One group of a node: offline, connecting, online, closing; who is in it, and what is stored of it.
+//! One group of a node: offline, connecting, online, closing, and what is stored of it.
+
+mod members;
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::Bytes;
 
 use crate::authority::{Authority, Member};
 use crate::code::Code;
@@ -14,7 +15,7 @@ use crate::id::{Address, GroupKey, InstanceId, KeyId, NodeId};
 use crate::io::{GroupSnapshot, LinkId, Output, StoreChange, StreamId, Ticket, Timer};
 use crate::limits::{Limits, SECOND};
 use crate::neighbour::Neighbour;
-use crate::node::{Connecting, MemberInfo, Node, Pending};
+use crate::node::{Connecting, Node, Pending};
 use crate::search::Search;
 use crate::time::FileTime;
 
@@ -48,6 +49,8 @@ pub(crate) struct Group {
     /// The first welcome is being stored.
     pub(crate) syncing: bool,
     pub(crate) accept_direct: bool,
+    /// Own endpoints that are on their way to the store: who is told that the group listens may read there where.
+    announcing: u32,
     pub(crate) status: Status,
     pub(crate) peers: BTreeMap<PeerKey, Peer>,
     pub(crate) members: BTreeMap<KeyId, Known>,
@@ -99,6 +102,7 @@ impl Group {
             synchronised: snapshot.synchronised,
             syncing: false,
             accept_direct: false,
+            announcing: 0,
             status: Status::default(),
             peers: BTreeMap::new(),
             members: others.map(known).collect(),
@@ -136,7 +140,11 @@ impl<A: Authority> Node<A> {
             group.life = Life::Connecting;
             group.search.restart();
             self.timer(Timer::Connect(key), self.limits.connect);
-            if !self.listen_on {
+            if core::mem::take(&mut self.listen_failed) {
+                // Another group holds on to a socket that is lost: ask for a new one.
+                self.push(Output::Listen { on: false });
+                self.push(Output::Listen { on: true });
+            } else if !self.listen_on {
                 self.listen_on = true;
                 self.push(Output::Listen { on: true });
             }
@@ -152,6 +160,7 @@ impl<A: Authority> Node<A> {
             return;
         }
         self.listening = addresses;
+        self.listen_failed = self.listening.is_empty();
         let groups: Vec<GroupKey> = self.groups.keys().copied().collect();
         for key in groups {
             match self.groups.get(&key).map(|g| g.life) {
@@ -193,6 +202,9 @@ impl<A: Authority> Node<A> {
         let listening = !self.listening.is_empty();
         let Some(group) = self.groups.get_mut(&key) else { return };
         let online = group.life == Life::Online;
+        if online && group.announcing > 0 {
+            return;
+        }
         let connected = group.peers.values().any(|p| p.neighbour.id().is_some());
         let status = Status { listening: online && listening, connected: online && connected };
         if core::mem::replace(&mut group.status, status) != status {
@@ -201,11 +213,12 @@ impl<A: Authority> Node<A> {
     }
 
     fn store_listening(&mut self, key: GroupKey) {
-        let Some(group) = self.groups.get(&key) else { return };
-        let online = group.life == Life::Online;
-        let addresses = if online { self.announced() } else { Vec::new() };
+        let own = self.announced();
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        let addresses = if group.life == Life::Online { own } else { Vec::new() };
         let change = StoreChange::Listening { group: group.key, addresses };
-        self.store(key, Pending::Nothing, change);
+        group.announcing += 1;
+        self.store(key, Pending::Listening, change);
     }
 
     /// Our own addresses, as many as a peer keeps.
@@ -259,6 +272,7 @@ impl<A: Authority> Node<A> {
     fn maybe_stop_listening(&mut self) {
         if self.listen_on && self.groups.values().all(|g| g.life == Life::Offline) {
             self.listen_on = false;
+            self.listen_failed = false;
             self.listening = Arc::from([]);
             self.push(Output::Listen { on: false });
         }
@@ -269,6 +283,9 @@ impl<A: Authority> Node<A> {
         let ours = |(id, l): (&LinkId, &crate::link::Link)| l.controls.get(&key).map(|s| (*id, *s));
         let controls: Vec<(LinkId, StreamId)> = self.links.iter().filter_map(ours).collect();
         for (link, stream) in controls {
+            if self.disown(link, stream) {
+                continue;
+            }
             if let Some(control) = self.take_control(link, stream) {
                 self.finish(link, stream);
                 self.control_ended(link, stream, control, Cause::Left);
@@ -364,70 +381,6 @@ impl<A: Authority> Node<A> {
         }
     }
 
-    /// A member was seen with a chain that holds.
-    fn meet(&mut self, key: GroupKey, member: Arc<Member>) {
-        let Some(group) = self.groups.get_mut(&key) else { return };
-        let peer = member.key;
-        if peer == group.own.key {
-            return;
-        }
-        let room = group.members.len() < self.limits.members;
-        let group_id = group.key;
-        let changed = match group.members.get_mut(&peer) {
-            Some(known) if known.member.chain == member.chain => false,
-            Some(known) => {
-                known.member = Arc::new(standing(&known.member, &member));
-                true
-            }
-            None if room => {
-                group
-                    .members
-                    .insert(peer, Known { member, stored: false, news: None, shown: false });
-                true
-            }
-            None => return,
-        };
-        if changed && let Some(known) = group.members.get(&peer) {
-            let change = StoreChange::Member { group: group_id, member: known.member.clone() };
-            self.store(key, Pending::Member(peer), change);
-        }
-        self.show_presence(key, peer);
-    }
-
-    /// The first neighbour was told: now the members may be.
-    pub(crate) fn show_members(&mut self, key: GroupKey) {
-        let Some(group) = self.groups.get(&key) else { return };
-        let waiting = |(peer, known): (&KeyId, &Known)| {
-            let late = known.news.is_some() || known.shown != group.is_present(peer);
-            late.then_some(*peer)
-        };
-        let waiting: Vec<KeyId> = group.members.iter().filter_map(waiting).collect();
-        for peer in waiting {
-            self.show_presence(key, peer);
-        }
-    }
-
-    /// Tells the application that a member came or went, once it was told who that is.
-    pub(crate) fn show_presence(&mut self, key: GroupKey, peer: KeyId) {
-        let Some(group) = self.groups.get_mut(&key) else { return };
-        let here = group.is_present(&peer);
-        let tells = group.tells_members();
-        let Some(known) = group.members.get_mut(&peer).filter(|k| tells && k.stored) else {
-            return;
-        };
-        if let Some(change) = known.news.take() {
-            let member = known.member.clone();
-            self.event(key, Event::Member { change, member });
-            return self.show_presence(key, peer);
-        }
-        if core::mem::replace(&mut known.shown, here) == here {
-            return;
-        }
-        let change = if here { MemberChange::Connected } else { MemberChange::Disconnected };
-        let member = known.member.clone();
-        self.event(key, Event::Member { change, member });
-    }
-
     pub(crate) fn on_stored(&mut self, ticket: Ticket, result: Result<(), Code>) {
         let Some((key, pending)) = self.tickets.remove(&ticket) else { return };
         if !self.groups.contains_key(&key) {
@@ -448,6 +401,15 @@ impl<A: Authority> Node<A> {
                 known.stored = true;
                 known.news = Some(change);
                 self.show_presence(key, peer);
+            }
+            (Pending::Listening, result) => {
+                if let Err(code) = result {
+                    self.event(key, Event::StoreFailed { code });
+                }
+                if let Some(group) = self.groups.get_mut(&key) {
+                    group.announcing -= 1;
+                }
+                self.update_status(key);
             }
             (Pending::Nothing, Ok(())) => {}
             (_, Err(code)) => self.event(key, Event::StoreFailed { code }),
@@ -507,79 +469,5 @@ impl<A: Authority> Node<A> {
         } else {
             self.watch_expiry(key, next);
         }
-    }
-
-    pub(crate) fn listed_members(&self, group: &Group) -> Vec<MemberInfo> {
-        let online = group.life == Life::Online;
-        let own = MemberInfo {
-            member: group.own.clone(),
-            present: online,
-            node: if online { group.node } else { NodeId::default() },
-            addresses: if online { self.announced() } else { Vec::new() },
-        };
-        let mut all = alloc::vec![own];
-        for known in group.members.values() {
-            let key = known.member.key;
-            let book = group.book.get(&key).cloned().unwrap_or_default();
-            let nodes = group.peers.range((key, InstanceId(0))..=(key, InstanceId(u64::MAX)));
-            let before = all.len();
-            for (_, peer) in nodes {
-                let addresses =
-                    if peer.announced.is_empty() { book.clone() } else { peer.announced.clone() };
-                all.push(MemberInfo {
-                    member: known.member.clone(),
-                    present: true,
-                    node: peer.node,
-                    addresses,
-                });
-            }
-            if all.len() == before {
-                let node = NodeId::default();
-                all.push(MemberInfo {
-                    member: known.member.clone(),
-                    present: false,
-                    node,
-                    addresses: book,
-                });
-            }
-        }
-        all
-    }
-
-    /// Keeps where a peer was reachable, best first.
-    pub(crate) fn learn_addresses(&mut self, key: GroupKey, peer: KeyId, addresses: &[Address]) {
-        let (max, own) = (self.limits.addresses_per_peer, self.own);
-        let members = self.limits.members;
-        let Some(group) = self
-            .groups
-            .get_mut(&key)
-            .filter(|g| peer != own && (g.book.len() < members || g.book.contains_key(&peer)))
-        else {
-            return;
-        };
-        let kept = group.book.entry(peer).or_default();
-        let before = kept.clone();
-        let mut merged: Vec<Address> =
-            addresses.iter().filter(|a| a.is_dialable()).copied().collect();
-        merged.extend(before.iter().filter(|a| !addresses.contains(a)));
-        merged.truncate(max);
-        if merged != before {
-            *kept = merged.clone();
-            let change = StoreChange::Addresses { group: group.key, peer, addresses: merged };
-            self.store(key, Pending::Nothing, change);
-        }
-    }
-}
-
-/// What two valid chains of one key give together: the smaller depth, all roles, the name of the shallower one. Issuing
-/// a further certificate never takes anything away.
-fn standing(old: &Member, new: &Member) -> Member {
-    let shallow = if new.depth <= old.depth { new } else { old };
-    Member {
-        roles: old.roles.with(new.roles),
-        not_after: old.not_after.max(new.not_after),
-        not_before: old.not_before.min(new.not_before),
-        chain: Bytes::clone(&new.chain),
-        ..shallow.clone()
     }
 }

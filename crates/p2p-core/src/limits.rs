@@ -12,6 +12,8 @@ pub struct Limits {
     pub strangers_per_prefix: usize,
     /// Links without a session of the whole node. The oldest goes first.
     pub strangers: usize,
+    /// Links that one peer may have dialled, over all its runs. The oldest goes first.
+    pub links_per_peer: usize,
     /// Sessions on one link: groups shared with one peer.
     pub sessions_per_link: usize,
     /// Streams of a link on which the peer may be proving itself at a time.
@@ -84,6 +86,7 @@ impl Default for Limits {
             groups: 256,
             strangers_per_prefix: 8,
             strangers: 256,
+            links_per_peer: 4,
             sessions_per_link: 32,
             proofs_per_link: 2,
             held_opens_per_link: 8,

@@ -117,6 +117,11 @@ impl Link {
         self.streams.values().any(|s| matches!(s.role, Role::Direct(_) | Role::Spent))
     }
 
+    /// Whether a proof is under way, for whatever group: that of an unknown one keeps a link as well.
+    pub(crate) fn is_proving(&self) -> bool {
+        self.streams.values().any(|s| matches!(&s.role, Role::Control(c) if !c.is_up()))
+    }
+
     /// Whether new streams may be opened on it.
     pub(crate) fn usable(&self) -> bool {
         !self.superseded && !self.closing
@@ -154,7 +159,21 @@ impl<A: Authority> Node<A> {
         self.timer(Timer::Handshake(id), self.limits.handshake);
         match dial {
             Some(dial) => self.dial_succeeded(dial, id),
-            None => self.limit_strangers(remote),
+            None => {
+                self.limit_peer(peer);
+                self.limit_strangers(remote);
+            }
+        }
+    }
+
+    /// Closes the oldest of the links that one peer has dialled when they are too many: after a restart the newest is the
+    /// one that lives.
+    fn limit_peer(&mut self, peer: KeyId) {
+        let theirs = self.links.iter().filter(|(_, l)| l.peer == peer && !l.dialled && !l.closing);
+        let mut theirs: Vec<(Tick, LinkId)> = theirs.map(|(id, l)| (l.up, *id)).collect();
+        theirs.sort_unstable();
+        if theirs.len() > self.limits.links_per_peer {
+            self.close_link(theirs[0].1, close::LIMIT);
         }
     }
 
@@ -186,6 +205,10 @@ impl<A: Authority> Node<A> {
     }
 
     pub(crate) fn on_link_down(&mut self, id: LinkId, cause: DownCause) {
+        let moving = match cause {
+            DownCause::Peer(close::DUPLICATE) => self.take_unopened(id),
+            _ => Vec::new(),
+        };
         let Some(link) = self.links.get_mut(&id) else { return };
         link.closing = true;
         self.timers.cancel(Timer::Handshake(id));
@@ -204,7 +227,10 @@ impl<A: Authority> Node<A> {
                 _ => {}
             }
         }
-        self.links.remove(&id);
+        let gone = self.links.remove(&id);
+        for direct in moving {
+            self.open_elsewhere(direct, gone.as_ref().and_then(|l| l.instance));
+        }
         self.after_link();
     }
 
@@ -461,7 +487,8 @@ impl<A: Authority> Node<A> {
     /// Closes a link that no group needs any longer.
     pub(crate) fn release_link(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
-        if link.controls.is_empty() && link.inherited.is_empty() && link.direct_ids().is_empty() {
+        let needed = !link.controls.is_empty() || !link.inherited.is_empty() || link.is_proving();
+        if !needed && link.direct_ids().is_empty() {
             self.close_link(id, close::SHUTDOWN);
         }
     }

@@ -285,8 +285,12 @@ impl<A: Authority> Node<A> {
         }
         let cause = if cause == Cause::NotAuthenticated { Cause::Left } else { cause };
         let directs = self.links.get(&link).map(|l| l.direct_ids()).unwrap_or_default();
+        // Whoever leaves has answered our closes before, on streams of their own: the answers may still be on their way.
+        let answered = |d: &crate::direct::Direct| {
+            cause == Cause::Left && d.state == crate::direct::table::State::LocalClosing
+        };
         for id in directs {
-            if self.directs.get(&id).is_some_and(|d| d.group == key) {
+            if self.directs.get(&id).is_some_and(|d| d.group == key && !answered(d)) {
                 self.run(id, Step::SessionLost, Cause::Lost);
             }
         }

@@ -24,7 +24,7 @@ use crate::timers::Timers;
 use crate::verdict::Gates;
 
 /// What a node is told at its start.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Every limit.
     pub limits: Limits,
@@ -104,6 +104,8 @@ pub struct Node<A> {
     pub(crate) tickets: BTreeMap<Ticket, (GroupKey, Pending)>,
     pub(crate) listening: Arc<[Address]>,
     pub(crate) listen_on: bool,
+    /// The socket could not be opened, or was lost.
+    pub(crate) listen_failed: bool,
     rng: ChaCha12Rng,
     next_id: u64,
     next_connection: u64,
@@ -116,6 +118,8 @@ pub(crate) enum Pending {
     Member(KeyId),
     /// The first welcome.
     Synchronised,
+    /// Our own endpoints: the status is told after them.
+    Listening,
     /// Nothing; a failure is still told.
     Nothing,
 }
@@ -148,6 +152,7 @@ impl<A: Authority> Node<A> {
             tickets: BTreeMap::new(),
             listening: Arc::from([]),
             listen_on: false,
+            listen_failed: false,
             rng,
             next_id: 1,
             next_connection,
