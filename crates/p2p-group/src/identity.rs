@@ -236,6 +236,14 @@ impl Home {
         invite::from_store(&identity, &store, &key, &record, invitee, options)
     }
 
+    /// Claims to be the running node of an identity; `None` if another process is.
+    pub(crate) fn begin_run(
+        &self,
+        identity: &Identity,
+    ) -> Result<Option<p2p_store::Run>, StoreError> {
+        self.0.begin_run(identity.keys())
+    }
+
     /// What this home keeps of an identity's groups.
     pub(crate) fn store(&self, identity: &Identity) -> Result<FileStore, StoreError> {
         Ok(self.0.store(&identity.keys))

@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) opening: Mutex<()>,
     stopped: AtomicBool,
     /// Given back in this order: after the driver.
+    _run: Option<p2p_store::Run>,
     _first: Option<FirstListener>,
     _background: Option<Arc<Background>>,
 }
@@ -234,6 +235,10 @@ impl NodeBuilder {
             Some(home) => Arc::new(home.store(&self.identity)?),
             None => Arc::new(MemoryStore::new()),
         };
+        let mut run = match &self.home {
+            Some(home) => home.begin_run(&self.identity)?,
+            None => None,
+        };
         let hub = Arc::new(Hub::default());
         let keys = self.identity.keys();
         let tls = TlsIdentity {
@@ -241,7 +246,8 @@ impl NodeBuilder {
             pkcs8: keys.pkcs8().to_vec(),
         };
         let keyring = Keyring::new(keys.clone());
-        let config = p2p_core::Config { limits: self.limits.clone(), previous: None };
+        let previous = run.as_ref().and_then(p2p_store::Run::previous);
+        let config = p2p_core::Config { limits: self.limits.clone(), previous };
         let driver = Driver::start(
             move |seed, now| p2p_core::Node::new(config, keyring, seed, now),
             tls,
@@ -249,6 +255,9 @@ impl NodeBuilder {
             hub.clone(),
             Config { listen, runtime: Some(runtime.clone()), ..Config::default() },
         )?;
+        if let Some(run) = &mut run {
+            run.record(driver.call(|node, _| node.instance()))?;
+        }
         runtime.spawn(Arc::clone(&hub).dispatch());
         let shared = Shared {
             identity: self.identity,
@@ -260,6 +269,7 @@ impl NodeBuilder {
             instances: Mutex::default(),
             opening: Mutex::default(),
             stopped: AtomicBool::new(false),
+            _run: run,
             _first: first,
             _background: background,
         };

@@ -6,6 +6,7 @@
 //!   identities/<40 hexadecimal digits of the authority>/
 //!     key                       the private key, PKCS#8 DER
 //!     certificate               the identity certificate, DER
+//!     run                       instance id of the node that runs, or ran last; locked while it runs
 //!     groups/                   see FileStore
 //! ```
 
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use p2p_core::{Code, Refusal};
 use p2p_crypto::{Identity, PeerName};
 
+use crate::run::Run;
 use crate::secrets::{
     create_folder, read_private, remove_if_there, sync_folder, unfinished, write_private,
 };
@@ -184,6 +186,16 @@ impl Home {
     /// The store of an identity's groups.
     pub fn store(&self, identity: &Identity) -> FileStore {
         FileStore::new(self.folder_of(identity.name()).join("groups"))
+    }
+
+    /// Claims to be the running node of an identity; `None` while another process is, or if the identity is not kept
+    /// in this home.
+    ///
+    /// # Errors
+    /// What the disk gives.
+    pub fn begin_run(&self, identity: &Identity) -> Result<Option<Run>, StoreError> {
+        let folder = self.folder_of(identity.name());
+        if folder.is_dir() { Run::begin(folder.join("run")) } else { Ok(None) }
     }
 
     fn identities(&self) -> PathBuf {

@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod home;
 mod memory;
+mod run;
 mod secrets;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ pub use error::StoreError;
 pub use file::FileStore;
 pub use home::Home;
 pub use memory::MemoryStore;
+pub use run::Run;
 
 /// Identities of one home.
 pub const IDENTITIES_MAX: usize = 1_024;
