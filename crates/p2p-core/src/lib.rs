@@ -115,6 +115,7 @@ mod search;
 mod session;
 mod time;
 mod timers;
+mod twins;
 mod verdict;
 
 pub use authority::{Authority, Member, Refusal, Roles};

@@ -16,7 +16,6 @@ use crate::id::{ConnectionId, GroupKey, InstanceId, KeyId};
 use crate::io::{LinkId, Output, StreamId, Timer};
 use crate::link::Role;
 use crate::node::Node;
-use crate::time::Tick;
 
 /// Control frames go before everything else.
 const PRIORITY: i8 = 100;
@@ -45,7 +44,7 @@ pub(crate) enum Phase {
     /// The peer's hello is here, its proof is not.
     AwaitProof { may_read: bool },
     /// The proof is here; its check waits for its turn.
-    Checking { chain: Bytes, arrived: Tick },
+    Checking { chain: Bytes },
     /// Turned down; the refusal waits for its moment.
     Refusing,
     /// The session stands.
@@ -126,9 +125,12 @@ impl<A: Authority> Node<A> {
             return self.spend(id, stream);
         }
         let found = self.group_of_tag(id, &hello.tag);
-        if let Some((group, _)) = found
-            && !self.yields_to(id, group)
-        {
+        // The same answer for a group that is not here, or a second hello would tell.
+        let duplicate = match found {
+            Some((group, _)) => !self.yields_to(id, group),
+            None => false,
+        };
+        if duplicate || self.is_named_already(id, &hello.tag) {
             return self.abort(id, stream, reset::DUPLICATE);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -155,6 +157,12 @@ impl<A: Authority> Node<A> {
         }
         self.timer(Timer::Proof(id, stream), self.limits.proof);
         self.admit_proofs(id);
+    }
+
+    /// Whether another stream of the link has brought this tag, for a group that is not here.
+    fn is_named_already(&self, id: LinkId, tag: &[u8; 16]) -> bool {
+        let same = |s: &crate::link::Stream| matches!(&s.role, Role::Control(c) if c.group.is_none() && c.tag_in == *tag);
+        self.links.get(&id).is_some_and(|l| l.streams.values().any(same))
     }
 
     /// The group whose tag the peer shows, and the tag that our own streams carry in it.
@@ -426,6 +434,24 @@ impl<A: Authority> Node<A> {
         }
     }
 
+    /// A group goes while a peer proves itself: the peer is refused in its time, as if the group had never been here.
+    /// False if the stream is more than that.
+    pub(crate) fn disown(&mut self, id: LinkId, stream: StreamId) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let Some(control) = link.control_mut(stream).filter(|c| !c.opener && !c.is_up()) else {
+            return false;
+        };
+        let orphan = control.clone();
+        control.group = None;
+        control.waiting.clear();
+        control.wants_neighbour = false;
+        link.controls.retain(|_, s| *s != stream);
+        if let Some(group) = orphan.group {
+            self.session_failed(id, group, &orphan, Cause::Left);
+        }
+        true
+    }
+
     fn session_failed(&mut self, id: LinkId, group: GroupKey, control: &Control, cause: Cause) {
         // Whoever vanishes after it saw our proof has turned us away.
         let cause = match cause {
@@ -503,75 +529,6 @@ impl<A: Authority> Node<A> {
         let dead: Vec<LinkId> = self.links.iter().filter_map(old).collect();
         for link in dead {
             self.close_link(link, close::REPLACED);
-        }
-    }
-
-    /// Of two links between the same two nodes one carries on: the one that the lower (key, instance) dialled, or of two
-    /// with one dialler the one with the lower binding. Both ends come to the same result.
-    fn settle_duplicates(&mut self, id: LinkId) {
-        let Some(link) = self.links.get(&id) else { return };
-        let node = (link.peer, link.instance);
-        let rank = |l: &crate::link::Link| {
-            let dialler =
-                if l.dialled { (self.own, Some(self.instance)) } else { (l.peer, l.instance) };
-            (dialler, l.binding)
-        };
-        let same =
-            |l: &crate::link::Link| (l.peer, l.instance) == node && l.usable() && l.has_session();
-        let mut twins: Vec<_> =
-            self.links.iter().filter(|(_, l)| same(l)).map(|(id, l)| (rank(l), *id)).collect();
-        twins.sort_unstable();
-        let Some(((_, survivor), losers)) =
-            twins.split_first().map(|(first, rest)| (*first, rest.to_vec()))
-        else {
-            return;
-        };
-        for (_, loser) in &losers {
-            if let Some(link) = self.links.get_mut(loser) {
-                link.superseded = true;
-            }
-            self.move_sessions(*loser, survivor);
-        }
-        let superseded: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, l)| l.superseded && (l.peer, l.instance) == node)
-            .map(|(id, _)| *id)
-            .collect();
-        for loser in superseded {
-            self.retire(loser);
-        }
-    }
-
-    /// Groups that have a session on the loser only get one on the survivor, from the survivor's dialler.
-    fn move_sessions(&mut self, loser: LinkId, survivor: LinkId) {
-        let (Some(from), Some(to)) = (self.links.get(&loser), self.links.get(&survivor)) else {
-            return;
-        };
-        let missing: Vec<GroupKey> = from
-            .controls
-            .keys()
-            .filter(|group| to.dialled && !to.controls.contains_key(*group))
-            .copied()
-            .collect();
-        for group in missing {
-            self.start_session(survivor, group, false);
-        }
-    }
-
-    /// Closes a superseded link once nothing depends on it any longer. The survivor's dialler does it.
-    pub(crate) fn retire(&mut self, loser: LinkId) {
-        let Some(link) = self.links.get(&loser).filter(|l| l.superseded && !l.closing) else {
-            return;
-        };
-        let twin = |l: &crate::link::Link| {
-            l.usable() && (l.peer, l.instance) == (link.peer, link.instance)
-        };
-        let Some(survivor) = self.links.values().find(|l| twin(l)) else { return };
-        let moved =
-            link.controls.keys().all(|g| survivor.control(*g).is_some_and(|(_, c)| c.is_up()));
-        if survivor.dialled && moved && !link.is_busy() {
-            self.close_link(loser, close::DUPLICATE);
         }
     }
 

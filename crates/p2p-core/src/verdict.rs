@@ -61,7 +61,7 @@ impl<A: Authority> Node<A> {
         let Some(link) = self.links.get_mut(&id) else { return };
         let (peer, remote) = (link.peer, link.remote);
         let Some(control) = link.control_mut(stream) else { return };
-        control.phase = Phase::Checking { chain: chain.clone(), arrived: now };
+        control.phase = Phase::Checking { chain: chain.clone() };
         let group = control.group;
         let known = group
             .and_then(|g| self.groups.get(&g))
@@ -82,7 +82,7 @@ impl<A: Authority> Node<A> {
             return;
         };
         match (&control.phase, control.group) {
-            (Phase::Checking { chain, .. }, Some(group)) => {
+            (Phase::Checking { chain }, Some(group)) => {
                 let chain = chain.clone();
                 self.answer_proof(id, stream, group, &chain);
             }
@@ -92,16 +92,19 @@ impl<A: Authority> Node<A> {
         }
     }
 
-    /// The refusal leaves at one moment for every reason: a fixed time after the last byte of the proof.
+    /// The refusal leaves at one moment for every reason: a fixed time after the proof had its turn, which is its last
+    /// byte if it need not wait. So it does not tell how long the check took, or that there was none.
     pub(crate) fn refuse_later(&mut self, id: LinkId, stream: StreamId) {
         let (now, delay) = (self.now.tick, self.limits.refusal_delay);
         let Some(control) = self.links.get_mut(&id).and_then(|l| l.control_mut(stream)) else {
             return;
         };
-        let Phase::Checking { arrived, .. } = control.phase else { return };
+        if !matches!(control.phase, Phase::Checking { .. }) {
+            return;
+        }
         control.phase = Phase::Refusing;
         self.timers.cancel(Timer::Proof(id, stream));
-        self.timers.set(Timer::Verdict(id, stream), now.max(arrived + delay));
+        self.timers.set(Timer::Verdict(id, stream), now + delay);
     }
 
     /// The member whose chain was verified before and is this one, if it is in force.

@@ -1,0 +1,246 @@
+//! What a hostile peer could gain, one attack at a time: knowledge of groups that are not its own, memory, or a node
+//! that waits for it for ever.
+
+mod world;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use p2p_core::{
+    Address, Authority, Cause, Code, Config, ConnectionChange, Event, Expect, GroupKey,
+    GroupSnapshot, Input, KeyId, Limits, LinkId, Node, Now, Output, SECOND, StoreChange, StreamId,
+    Tick, reset,
+};
+use world::{Fake, GENESIS, MS, Paper, at, key};
+
+const DC_OPEN: u64 = 0x40;
+const DC_DATA: u64 = 0x43;
+const DC_CLOSE: u64 = 0x44;
+
+fn varint(value: u64) -> Vec<u8> {
+    match value {
+        0..0x40 => vec![value as u8],
+        0x40..0x4000 => (value as u16 | 0x4000).to_be_bytes().to_vec(),
+        _ => (value as u32 | 0x8000_0000).to_be_bytes().to_vec(),
+    }
+}
+
+fn frame(kind: u64, body: &[u8]) -> Vec<u8> {
+    [varint(kind), varint(body.len() as u64), body.to_vec()].concat()
+}
+
+fn data(more: bool, payload: &[u8]) -> Vec<u8> {
+    frame(DC_DATA, &[&[1; 16][..], &[u8::from(more)], payload].concat())
+}
+
+fn hello(tag: [u8; 16], instance: u64) -> Vec<u8> {
+    let ids = [instance, 0, 77].map(u64::to_be_bytes).concat();
+    frame(1, &[&[0, 0][..], &tag, &ids, &varint(4 << 20)].concat())
+}
+
+fn proof(chain: &[u8]) -> Vec<u8> {
+    frame(2, chain)
+}
+
+fn binding(n: u64) -> [u8; 32] {
+    world::fake::mix(&[b"binding", &n.to_be_bytes()])
+}
+
+/// A node in groups 1 and 2, both synchronised and online, and the peers' end of every link to it.
+struct Target {
+    node: Node<Fake>,
+    groups: [GroupKey; 2],
+    tick: u64,
+    credit: BTreeMap<(LinkId, StreamId), usize>,
+    log: Vec<(u64, Output)>,
+}
+
+impl Target {
+    fn new() -> Target {
+        Target::with(Limits::default(), [true, true])
+    }
+
+    fn with(limits: Limits, synchronised: [bool; 2]) -> Target {
+        let papers = [1, 2].map(|n| Paper::new(key(n), key(100)));
+        let chains = papers.iter().map(|paper| (paper.group, paper.chain())).collect();
+        let fake = Fake { own: papers[0].member, chains };
+        let now = Now { tick: Tick(0), wall: GENESIS };
+        let mut node = Node::new(Config { limits, previous: None }, fake, [5; 32], now);
+        let groups = [0, 1].map(|n| {
+            let snapshot =
+                GroupSnapshot { synchronised: synchronised[n], ..GroupSnapshot::default() };
+            node.open_group(papers[n].group, papers[n].member(), snapshot, now).unwrap()
+        });
+        for (group, synchronised) in groups.into_iter().zip(synchronised) {
+            if synchronised {
+                node.connect(group, &[], now).unwrap();
+                node.accept_direct(group, true, now).unwrap();
+            }
+        }
+        let credit = BTreeMap::new();
+        let mut target = Target { node, groups, tick: 0, credit, log: Vec::new() };
+        target.input(Input::Listening { addresses: world::addresses(&[at(0)]) });
+        target
+    }
+
+    fn now(&self) -> Now {
+        Now { tick: Tick(self.tick), wall: p2p_core::FileTime(GENESIS.0 + self.tick * 10) }
+    }
+
+    /// Hands something in; what came of it.
+    fn input(&mut self, input: Input) -> Vec<Output> {
+        self.node.handle(input, self.now());
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Vec<Output> {
+        let mut new = Vec::new();
+        while let Some(output) = self.node.poll() {
+            if let Output::Credit { link, stream, bytes } = output {
+                *self.credit.entry((link, stream)).or_default() += bytes as usize;
+            }
+            if let Output::Store { ticket, .. } = output {
+                self.node.handle(Input::Stored { ticket, result: Ok(()) }, self.now());
+            }
+            self.log.push((self.tick, output.clone()));
+            new.push(output);
+        }
+        new
+    }
+
+    /// Lets time pass, timer by timer.
+    fn wait(&mut self, micros: u64) -> Vec<Output> {
+        let end = self.tick + micros;
+        let mut new = Vec::new();
+        while let Some((due, _)) = self.node.next_timeout().filter(|(due, _)| due.0 <= end) {
+            self.tick = self.tick.max(due.0);
+            new.extend(self.input(Input::Timeout));
+        }
+        self.tick = end;
+        new
+    }
+
+    fn link(&mut self, n: u64, peer: KeyId, remote: Address) -> LinkId {
+        let link = LinkId(n);
+        self.input(Input::LinkUp { link, dial: None, peer, binding: binding(n), remote });
+        link
+    }
+
+    /// Bytes on a stream of the peer's, as far as credit goes, in chunks of `size`; how many went.
+    fn pour(&mut self, link: LinkId, stream: u64, bytes: &[u8], size: usize) -> usize {
+        let stream = StreamId(stream);
+        if !self.credit.contains_key(&(link, stream)) {
+            self.input(Input::Accepted { link, stream });
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let credit = self.credit.entry((link, stream)).or_default();
+            let (chunk, later) = rest.split_at(size.min(*credit).min(rest.len()));
+            if chunk.is_empty() {
+                break;
+            }
+            *credit -= chunk.len();
+            rest = later;
+            let bytes = Bytes::copy_from_slice(chunk);
+            self.input(Input::Chunk { link, stream, bytes });
+        }
+        bytes.len() - rest.len()
+    }
+
+    /// The same in chunks as large as may be; what came of it.
+    fn say(&mut self, link: LinkId, stream: u64, bytes: &[u8]) -> Vec<Output> {
+        let before = self.log.len();
+        self.pour(link, stream, bytes, usize::MAX);
+        self.log[before..].iter().map(|(_, output)| output.clone()).collect()
+    }
+
+    fn tag(&self, link: LinkId, group: u8) -> [u8; 16] {
+        let session = self.node.authority().session(&binding(link.0), &key(group));
+        self.node.authority().tag(&session, true)
+    }
+
+    /// A link on which member `n` of group 1 has proved itself on stream 1.
+    fn member(&mut self, n: u8) -> LinkId {
+        let link = self.link(u64::from(n), key(n), at(usize::from(n)));
+        let chain = Paper::new(key(1), key(n)).chain();
+        let words = [hello(self.tag(link, 1), u64::from(n)), proof(&chain)].concat();
+        let answer = self.say(link, 1, &words);
+        assert!(answer.iter().any(|o| matches!(o, Output::Trust { .. })), "{answer:#?}");
+        link
+    }
+
+    /// What the peers can see of what was done since `from`.
+    fn visible(&self, from: usize) -> Vec<(u64, Output)> {
+        let hidden = |o: &Output| {
+            matches!(o, Output::Event { .. } | Output::Credit { .. } | Output::Store { .. })
+        };
+        self.log[from..].iter().filter(|(_, o)| !hidden(o)).cloned().collect()
+    }
+}
+
+/// The same attack on a group that is here (2) and on one that is not (9) must look the same.
+fn same_for_unknown(attack: impl Fn(&mut Target, u8)) {
+    let [known, unknown] = [2, 9].map(|group| {
+        let mut target = Target::new();
+        let from = target.log.len();
+        attack(&mut target, group);
+        target.visible(from)
+    });
+    assert_eq!(known, unknown, "a group that is here can be told from one that is not");
+}
+
+#[test]
+fn a_second_hello_for_a_group_tells_nothing() {
+    same_for_unknown(|target, group| {
+        let link = target.link(1, key(7), at(1));
+        let hello = hello(target.tag(link, group), 3);
+        target.say(link, 1, &hello);
+        target.say(link, 3, &hello);
+        target.wait(MS);
+        target.say(link, 1, &proof(b"nonsense"));
+        target.say(link, 5, &hello);
+        target.wait(30 * SECOND);
+    });
+}
+
+#[test]
+fn a_member_of_one_group_cannot_probe_for_another_by_the_life_of_its_link() {
+    same_for_unknown(|target, group| {
+        let link = target.member(7);
+        let tag = target.tag(link, group);
+        target.say(link, 3, &hello(tag, 7));
+        target.input(Input::Finished { link, stream: StreamId(1) });
+        target.wait(30 * SECOND);
+    });
+}
+
+#[test]
+fn a_proof_that_waits_for_an_answer_tells_nothing_when_its_group_closes() {
+    same_for_unknown(|target, group| {
+        let link = target.link(1, key(7), at(1));
+        target.say(link, 1, &hello(target.tag(link, group), 3));
+        target.node.close_group(target.groups[1], target.now()).unwrap();
+        target.drain();
+        target.wait(30 * SECOND);
+    });
+}
+
+#[test]
+fn a_refusal_that_had_to_wait_for_its_check_does_not_tell_how_long_the_check_took() {
+    let limits = Limits { strangers_per_prefix: 100, ..Limits::default() };
+    for group in [1, 9] {
+        let mut target = Target::with(limits.clone(), [true, true]);
+        for n in 10..19_u8 {
+            let link = target.link(u64::from(n), key(n), Address { port: n.into(), ..at(3) });
+            let words = [hello(target.tag(link, group), 3), proof(b"nonsense")].concat();
+            target.say(link, 1, &words);
+        }
+        target.wait(SECOND);
+        let written =
+            |(tick, o): &(u64, Output)| matches!(o, Output::Write { .. }).then_some(*tick);
+        let times: Vec<u64> = target.log.iter().filter_map(written).collect();
+        let mut expected = [25 * MS; 9];
+        expected[8] = 125 * MS + 25 * MS;
+        assert_eq!(times, expected);
+    }
+}
