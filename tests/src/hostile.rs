@@ -34,6 +34,7 @@ pub mod kind {
     pub const ADDR_UPDATE: u64 = 0x14;
     pub const DC_OPEN: u64 = 0x40;
     pub const DC_ACCEPT: u64 = 0x41;
+    pub const DC_REFUSE: u64 = 0x42;
     pub const DC_DATA: u64 = 0x43;
     pub const DC_CLOSE: u64 = 0x44;
     pub const DC_CLOSE_ACK: u64 = 0x45;

@@ -554,3 +554,51 @@ async fn a_taken_port_is_said_and_can_be_tried_again() {
     still_alive(&ann, &at_ann, &bob, &at_bob).await;
     assert_eq!(bob.group.members(&MemberFilter::default()).unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn more_connections_than_a_peer_may_have_are_refused() {
+    let limits = Limits { directs_per_peer: 3, ..Limits::default() };
+    let scene = Scene::with(limits).await;
+    let (mallory, _control) = scene.session().await;
+    let group = scene.ann.group.key();
+    let mut standing = Vec::new();
+    for _ in 0..3 {
+        standing.push((mallory.direct(&group).await, scene.at_ann.any_connected().await));
+    }
+    let mut one_more = mallory.say(&frame(kind::DC_OPEN, &mallory.tag(&group))).await;
+    assert_eq!(one_more.frame().await, (kind::DC_REFUSE, vec![0x11]));
+    assert!(one_more.rest().await.is_empty());
+    still_alive(&scene.bob, &scene.at_bob, &scene.ann, &scene.at_ann).await;
+    // Those that stand do not mind; the end of the link is the end of them all.
+    for (direct, id) in &mut standing {
+        direct.say(&data(false, b"still here")).await;
+        scene.at_ann.text(*id, "still here").await;
+    }
+    mallory.connection.close(7u32.into(), b"without a word");
+    for _ in &standing {
+        let event = scene.at_ann.direct().await;
+        assert!(standing.iter().any(|(_, id)| *id == event.id), "{event:?}");
+        assert_eq!(event.change, ConnectionChange::Disconnected);
+        assert_eq!(event.cause, Cause::Lost);
+        assert_eq!(event.cause.code(), Code::PEER_E_CONNECTION_FAILED);
+    }
+    scene.goes_on().await;
+}
+
+#[tokio::test]
+async fn opens_without_a_session_are_held_in_bounds_and_then_dropped() {
+    let limits = Limits { proof: 2 * SECOND, handshake: 4 * SECOND, ..Limits::default() };
+    let scene = Scene::with(limits).await;
+    let mallory = scene.stranger().await;
+    let open = frame(kind::DC_OPEN, &mallory.tag(&scene.ann.group.key()));
+    let mut opens = Vec::new();
+    for _ in 0..8 {
+        opens.push(mallory.say(&open).await);
+    }
+    for open in &mut opens {
+        assert_eq!(open.reset().await, RESET_NO_SESSION);
+    }
+    assert_eq!(scene.at_ann.now(), None, "nobody here hears of it");
+    assert_eq!(mallory.closed().await, NO_SESSION);
+    scene.goes_on().await;
+}

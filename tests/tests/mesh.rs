@@ -169,7 +169,7 @@ async fn an_open_survives_that_the_peer_dials_at_the_same_time() {
     let ann = End::creator(node("Ann")).await;
     let mut bob = ann.member(node("Bob")).await;
     let at_ann = ann.watch();
-    for round in 0..30 {
+    for round in 0..20 {
         let name = bob.group.name().clone();
         within(bob.group.close()).await.unwrap();
         bob.group = Group::open(&bob.node, &name).unwrap();
