@@ -159,7 +159,10 @@ async fn c05_closing_while_the_peer_answers() {
                 open.swap_remove(at.expect("it stood"));
                 None
             }
-            GroupEvent::Data(message) => Some(assert_eq!(message.bytes, "the last")),
+            GroupEvent::Data(message) => {
+                assert_eq!(message.bytes, "the last");
+                Some(())
+            }
             other => panic!("{other:?}"),
         })
         .await;
