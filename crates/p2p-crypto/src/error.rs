@@ -26,12 +26,15 @@ pub enum CryptoError {
     /// An argument is out of range.
     #[error("{0}")]
     Argument(&'static str),
-    /// The invitation is of a version that is not spoken here.
-    #[error("this version of invitations is not supported")]
+    /// The invitation or export is of a version that is not spoken here.
+    #[error("this version is not supported")]
     Version,
     /// The random generator of the operating system failed.
     #[error("the random generator failed")]
     Random,
+    /// There is not enough memory to stretch the password.
+    #[error("not enough memory")]
+    Memory,
 }
 
 impl CryptoError {
@@ -43,6 +46,7 @@ impl CryptoError {
             CryptoError::Argument(_) => Code::E_INVALIDARG,
             CryptoError::Version => Code::PEER_E_UNSUPPORTED_VERSION,
             CryptoError::Random => Code::NTE_FAIL,
+            CryptoError::Memory => Code::E_OUTOFMEMORY,
         }
     }
 
@@ -58,6 +62,12 @@ impl CryptoError {
     pub(crate) fn incoming(cause: Cause) -> CryptoError {
         let code = cause.incoming_code();
         CryptoError::Refused { code, cause, refusal: cause.refusal() }
+    }
+
+    /// An export is refused for `cause`.
+    pub(crate) fn importing(cause: Cause) -> CryptoError {
+        let refusal = cause.refusal();
+        CryptoError::Refused { code: refusal.code, cause, refusal }
     }
 
     /// Something that was to be issued is refused for `cause`.
@@ -95,6 +105,7 @@ mod tests {
             (CryptoError::Argument("x"), Code::E_INVALIDARG),
             (CryptoError::Version, Code::PEER_E_UNSUPPORTED_VERSION),
             (CryptoError::Random, Code::NTE_FAIL),
+            (CryptoError::Memory, Code::E_OUTOFMEMORY),
         ] {
             assert_eq!((error.code(), error.refusal()), (code, None));
         }

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use p2p_core::{FileTime, KeyId, Refusal, Roles};
+use zeroize::Zeroizing;
 
 use crate::certificate::{CLOCK_SKEW, Certificate, Kind, Template};
 use crate::error::CryptoError;
+use crate::export;
 use crate::key::{SigningKey, random_serial, tls_serial};
 use crate::name::{PeerName, check_friendly_name};
 use crate::refusal::Cause;
@@ -40,18 +42,23 @@ impl Identity {
         friendly_name: Option<&str>,
         now: FileTime,
     ) -> Result<Identity, CryptoError> {
-        let friendly_name = friendly_name.filter(|name| !name.is_empty());
-        friendly_name.map_or(Ok(()), check_friendly_name)?;
-        let key = SigningKey::generate()?;
-        let name = PeerName::for_key(&key.public().id(), classifier)?;
-        let certificate = self_signed(
-            &key,
-            &name,
-            friendly_name,
-            random_serial()?,
-            now.minus_seconds(CLOCK_SKEW),
-        );
-        Identity::assemble(key, &certificate).map_err(CryptoError::issuing)
+        Identity::make(SigningKey::generate()?, classifier, friendly_name, now)
+    }
+
+    /// An identity for a key that was made elsewhere: PKCS#8 (RFC 5958) with or without the public key in it. The same
+    /// key is the same identity inside the protocol, whatever its names.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); [`Cause::KeyMissing`] for nothing, [`Cause::KeyUnreadable`] for whatever is no
+    /// Ed25519 key in this form.
+    pub fn from_pkcs8(
+        pkcs8: &[u8],
+        classifier: Option<&str>,
+        friendly_name: Option<&str>,
+        now: FileTime,
+    ) -> Result<Identity, CryptoError> {
+        let key = SigningKey::from_pkcs8(pkcs8).map_err(CryptoError::issuing)?;
+        Identity::make(key, classifier, friendly_name, now)
     }
 
     /// Loads an identity: the private key in PKCS#8 and [`certificate`](Self::certificate) in DER.
@@ -59,7 +66,7 @@ impl Identity {
     /// # Errors
     /// What is wrong with the certificate; [`Cause::KeyMissing`], [`Cause::KeyUnreadable`] or [`Cause::KeyForeign`].
     pub fn from_parts(pkcs8: &[u8], certificate: &[u8]) -> Result<Identity, Refusal> {
-        Ok(Identity::assemble(SigningKey::from_pkcs8(pkcs8)?, certificate)?)
+        Ok(Identity::load(pkcs8, certificate)?)
     }
 
     /// Hash of the public key: the identity inside the protocol.
@@ -92,6 +99,33 @@ impl Identity {
         self.0.key.pkcs8()
     }
 
+    /// The private key in PKCS#8 without the public key: secret, 48 bytes. The form that OpenSSL and most others read.
+    pub fn pkcs8_v1(&self) -> Zeroizing<Vec<u8>> {
+        self.0.key.pkcs8_v1()
+    }
+
+    /// The whole identity under a password, as XML, to be used on another machine too: [`import`](Self::import) reads
+    /// it. Costs 64 MiB of memory for as long as it takes (some tenths of a second).
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` for an empty password or one of more than 1,024 bytes; [`CryptoError::Memory`];
+    /// [`CryptoError::Random`].
+    pub fn export(&self, password: &str) -> Result<String, CryptoError> {
+        export::seal(self, password, export::Cost::DEFAULT)
+    }
+
+    /// Reads what [`export`](Self::export) wrote; white space around it does not matter. Costs the memory and time that
+    /// are stored in it, at most 256 MiB and 16 passes: more is refused before anything is spent.
+    ///
+    /// # Errors
+    /// [`Cause::WrongPassword`] for another password, and for an export that was altered: the two cannot be told apart.
+    /// [`Cause::Container`], [`Cause::Base64`], [`Cause::TooLarge`] if it cannot be an export; [`CryptoError::Version`]
+    /// for one of another version; `E_INVALIDARG` for an empty or too long password; [`CryptoError::Memory`]; else what
+    /// is wrong with the key or certificate in it.
+    pub fn import(text: &str, password: &str) -> Result<Identity, CryptoError> {
+        export::open(text.trim(), password)
+    }
+
     /// The public description.
     pub fn info(&self) -> IdentityInfo {
         self.0.info.clone()
@@ -104,6 +138,29 @@ impl Identity {
 
     pub(crate) fn key(&self) -> &SigningKey {
         &self.0.key
+    }
+
+    pub(crate) fn load(pkcs8: &[u8], certificate: &[u8]) -> Result<Identity, Cause> {
+        Identity::assemble(SigningKey::from_pkcs8(pkcs8)?, certificate)
+    }
+
+    fn make(
+        key: SigningKey,
+        classifier: Option<&str>,
+        friendly_name: Option<&str>,
+        now: FileTime,
+    ) -> Result<Identity, CryptoError> {
+        let friendly_name = friendly_name.filter(|name| !name.is_empty());
+        friendly_name.map_or(Ok(()), check_friendly_name)?;
+        let name = PeerName::for_key(&key.public().id(), classifier)?;
+        let certificate = self_signed(
+            &key,
+            &name,
+            friendly_name,
+            random_serial()?,
+            now.minus_seconds(CLOCK_SKEW),
+        );
+        Identity::assemble(key, &certificate).map_err(CryptoError::issuing)
     }
 
     fn assemble(key: SigningKey, der: &[u8]) -> Result<Identity, Cause> {

@@ -20,6 +20,12 @@ const SPKI_HEAD: [u8; 12] =
 const PKCS8_HEAD: [u8; 16] = [
     0x30, 0x51, 0x02, 0x01, 0x01, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
+/// The same in version 1, which ends with the seed (RFC 8410 §10.3): all that OpenSSL and others write.
+const PKCS8_V1_HEAD: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+/// Where the seed stands in both.
+const PKCS8_SEED: core::ops::Range<usize> = 16..48;
 /// What stands between the seed and the public key.
 const PKCS8_MIDDLE: [u8; 3] = [0x81, 0x21, 0x00];
 
@@ -70,31 +76,39 @@ impl SigningKey {
     pub(crate) fn generate() -> Result<SigningKey, CryptoError> {
         let mut seed = Zeroizing::new([0; 32]);
         SystemRandom::new().fill(&mut seed[..]).map_err(|_| CryptoError::Random)?;
-        let pair =
-            Ed25519KeyPair::from_seed_unchecked(&seed[..]).map_err(|_| CryptoError::Random)?;
-        let public =
-            PublicKey::from_bytes(pair.public_key().as_ref()).map_err(|_| CryptoError::Random)?;
-        // The full capacity at once: growing would leave a copy behind that nobody wipes.
-        let mut pkcs8 =
-            Zeroizing::new(Vec::with_capacity(PKCS8_HEAD.len() + 32 + PKCS8_MIDDLE.len() + 32));
-        for part in [&PKCS8_HEAD[..], &seed[..], &PKCS8_MIDDLE, public.as_bytes()] {
-            pkcs8.extend_from_slice(part);
-        }
-        Ok(SigningKey { pair, pkcs8, public })
+        SigningKey::from_seed(&seed[..]).map_err(|_| CryptoError::Random)
     }
 
-    /// From PKCS#8 with the public key in it.
+    /// From PKCS#8, with the public key in it (version 2) or without (version 1).
     pub(crate) fn from_pkcs8(pkcs8: &[u8]) -> Result<SigningKey, Cause> {
         if pkcs8.is_empty() {
             return Err(Cause::KeyMissing);
         }
+        if let Some(seed) = pkcs8.strip_prefix(&PKCS8_V1_HEAD) {
+            return SigningKey::from_seed(seed);
+        }
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| Cause::KeyUnreadable)?;
-        let public = PublicKey::from_bytes(pair.public_key().as_ref())?;
-        Ok(SigningKey { pair, pkcs8: Zeroizing::new(pkcs8.to_vec()), public })
+        let key = SigningKey::from_seed(pkcs8.get(PKCS8_SEED).ok_or(Cause::KeyUnreadable)?)?;
+        // Whatever else of the form ring may accept: the seed was where we looked.
+        let same = key.public.as_bytes() == pair.public_key().as_ref();
+        if same { Ok(key) } else { Err(Cause::KeyUnreadable) }
     }
 
+    fn from_seed(seed: &[u8]) -> Result<SigningKey, Cause> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| Cause::KeyUnreadable)?;
+        let public = PublicKey::from_bytes(pair.public_key().as_ref())?;
+        let pkcs8 = join(&[&PKCS8_HEAD, seed, &PKCS8_MIDDLE, public.as_bytes()]);
+        Ok(SigningKey { pair, pkcs8, public })
+    }
+
+    /// PKCS#8 in version 2, with the public key.
     pub(crate) fn pkcs8(&self) -> &[u8] {
         &self.pkcs8
+    }
+
+    /// PKCS#8 in version 1.
+    pub(crate) fn pkcs8_v1(&self) -> Zeroizing<Vec<u8>> {
+        join(&[&PKCS8_V1_HEAD, &self.pkcs8[PKCS8_SEED]])
     }
 
     pub(crate) fn public(&self) -> &PublicKey {
@@ -112,11 +126,23 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+/// The parts of a secret in a row. The full capacity at once: growing would leave a copy behind that nobody wipes.
+pub(crate) fn join(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let mut whole = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| whole.extend_from_slice(part));
+    whole
+}
+
+/// Random bytes from the operating system.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], CryptoError> {
+    let mut bytes = [0; N];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| CryptoError::Random)?;
+    Ok(bytes)
+}
+
 /// 16 random bytes as a certificate's serial number: positive, and of exactly that length in DER.
 pub(crate) fn random_serial() -> Result<[u8; 16], CryptoError> {
-    let mut serial = [0; 16];
-    SystemRandom::new().fill(&mut serial).map_err(|_| CryptoError::Random)?;
-    Ok(shape_serial(serial))
+    Ok(shape_serial(random()?))
 }
 
 /// The serial number of a TLS certificate follows from that of the identity's other certificate, so that loading an
@@ -217,6 +243,22 @@ mod tests {
         assert_eq!(SigningKey::from_pkcs8(&foreign).unwrap_err(), Cause::KeyUnreadable);
         assert_eq!(SigningKey::from_pkcs8(&key.pkcs8()[1..]).unwrap_err(), Cause::KeyUnreadable);
         assert_eq!(SigningKey::from_pkcs8(&[]).unwrap_err(), Cause::KeyMissing);
+    }
+
+    #[test]
+    fn both_versions_of_pkcs8_are_read() {
+        // RFC 8410 §10.3: its example of version 1, and the public key of §10.1.
+        let seed = "d4ee72dbf913584ad5b6d8f1f769f8ad3afe7c28cbf1d4fbe097a88f44755842";
+        let seed: [u8; 32] =
+            core::array::from_fn(|i| u8::from_str_radix(&seed[2 * i..2 * i + 2], 16).unwrap());
+        let short = [&PKCS8_V1_HEAD[..], &seed].concat();
+        let key = SigningKey::from_pkcs8(&short).unwrap();
+        assert_eq!(key.public().id().authority_hex(), "a1e9156054e04fac899ae9f275132cdc07a5dbc4");
+        assert_eq!(key.pkcs8_v1()[..], short);
+        assert_eq!(SigningKey::from_pkcs8(key.pkcs8()).unwrap().pkcs8(), key.pkcs8());
+        for bad in [&short[..47], &[&short[..], &[0]].concat(), &short[..16]] {
+            assert_eq!(SigningKey::from_pkcs8(bad).unwrap_err(), Cause::KeyUnreadable);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod certificate;
 mod chain;
 mod error;
+mod export;
 mod group;
 mod identity;
 mod invitation;

@@ -27,6 +27,9 @@ pub enum Surface {
     /// [`Identity::from_parts`](crate::Identity::from_parts),
     /// [`GroupIdentity::from_parts`](crate::GroupIdentity::from_parts): a key that was kept.
     Loading,
+    /// [`Identity::import`](crate::Identity::import): an identity under a password;
+    /// [`Identity::from_pkcs8`](crate::Identity::from_pkcs8).
+    Importing,
     /// The files in which identities and memberships are kept.
     Store,
 }
@@ -34,7 +37,8 @@ pub enum Surface {
 use Surface::*;
 
 /// Whatever reads certificates.
-const CERTIFICATES: &[Surface] = &[Tls, Chain, Description, Invitation, Issuing, Loading];
+const CERTIFICATES: &[Surface] =
+    &[Tls, Chain, Description, Invitation, Issuing, Loading, Importing];
 /// Whatever reads whole chains.
 const CHAINS: &[Surface] = &[Chain, Invitation, Issuing];
 
@@ -65,9 +69,10 @@ causes! {
     BasicConstraints = CRYPT_E_ASN1_CONSTRAINT, TRUST_E_BASIC_CONSTRAINTS, CERTIFICATES, "The basic constraints do not fit the roles.";
     KeyUsage = CRYPT_E_ASN1_CONSTRAINT, CERT_E_WRONG_USAGE, CERTIFICATES, "The key usage or extended key usage is not the one due.";
     UnknownRole = CRYPT_E_ASN1_CONSTRAINT, CERT_E_INVALID_POLICY, CERTIFICATES, "A role is unknown.";
-    WrongType = CRYPT_E_ASN1_CONSTRAINT, CERT_E_PURPOSE, &[Tls, Description, Loading], "The certificate is of another type than the one due here.";
-    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Chain, Description, Invitation, Issuing], "The list of certificates, or the XML, is broken.";
-    Base64 = CRYPT_E_BAD_ENCODE, NTE_BAD_DATA, &[Description, Invitation], "The base64 is broken.";
+    WrongType = CRYPT_E_ASN1_CONSTRAINT, CERT_E_PURPOSE, &[Tls, Description, Loading, Importing], "The certificate is of another type than the one due here.";
+    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Chain, Description, Invitation, Issuing, Importing], "The list of certificates, or the XML, is broken.";
+    Base64 = CRYPT_E_BAD_ENCODE, NTE_BAD_DATA, &[Description, Invitation, Importing], "The base64 is broken.";
+    WrongPassword = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Importing], "The password is wrong, or the export was altered.";
     UnknownAlgorithm = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_ALGID, CERTIFICATES, "The algorithm of a signature or key is not supported.";
     WeakKey = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_PUBLIC_KEY, CERTIFICATES, "The public key is weak or malformed.";
     CertificateSignature = CRYPT_E_HASH_VALUE, TRUST_E_CERT_SIGNATURE, CERTIFICATES, "The signature of a certificate is wrong.";
@@ -79,7 +84,7 @@ causes! {
     RootMissing = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_CHAINING, CHAINS, "The chain does not begin with a group's root.";
     SelfSigned = CRYPT_E_SELF_SIGNED, CERT_E_PURPOSE, CHAINS, "A root or self-signed certificate stands where a membership is due.";
     ChainTooLong = CRYPT_E_BAD_LEN, CERT_E_PATHLENCONST, CHAINS, "The chain is longer than 24 members.";
-    OtherIdentity = CRYPT_E_NO_MATCH, CERT_E_CN_NO_MATCH, &[Chain, Joining, Issuing], "The identity is not the one expected.";
+    OtherIdentity = CRYPT_E_NO_MATCH, CERT_E_CN_NO_MATCH, &[Chain, Joining, Issuing, Importing], "The identity is not the one expected.";
     NameNotKey = CRYPT_E_NO_MATCH, CERT_E_INVALID_NAME, CERTIFICATES, "The name is not the hash of the key.";
     Expired = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing], "Expired.";
     NotYetValid = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing], "Not yet valid.";
@@ -87,9 +92,9 @@ causes! {
     RoleNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_ROLE, CHAINS, "The issuer's roles do not allow it to grant this role.";
     ClassifierNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_INVALID_POLICY, CHAINS, "The issuer may not hand on this classifier.";
     KeyTwice = CRYPT_E_SECURITY_SETTINGS, CERT_E_CHAINING, CHAINS, "The same key stands twice in the chain.";
-    KeyMissing = CRYPT_E_NO_KEY_PROPERTY, NTE_NO_KEY, &[Loading], "The private key is missing.";
-    KeyUnreadable = CRYPT_E_NO_KEY_PROPERTY, NTE_PERM, &[Loading], "The private key cannot be read.";
-    KeyForeign = CRYPT_E_NO_KEY_PROPERTY, NTE_BAD_KEYSET, &[Loading], "The private key is not its certificate's.";
+    KeyMissing = CRYPT_E_NO_KEY_PROPERTY, NTE_NO_KEY, &[Loading, Importing], "The private key is missing.";
+    KeyUnreadable = CRYPT_E_NO_KEY_PROPERTY, NTE_PERM, &[Loading, Importing], "The private key cannot be read.";
+    KeyForeign = CRYPT_E_NO_KEY_PROPERTY, NTE_BAD_KEYSET, &[Loading, Importing], "The private key is not its certificate's.";
     StoreDamaged = CRYPT_E_FILE_ERROR, NTE_BAD_DATA, &[Store], "A stored file is damaged.";
 }
 
@@ -185,12 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn only_two_causes_share_both_codes() {
+    fn only_two_pairs_of_causes_share_both_codes() {
         let all: Vec<Cause> = Cause::all().collect();
         for (i, a) in all.iter().enumerate() {
             for b in &all[i + 1..] {
-                let dates = [*a, *b] == [Cause::Expired, Cause::NotYetValid];
-                assert_eq!(a.refusal() == b.refusal(), dates, "{a:?} {b:?}");
+                let alike = [
+                    [Cause::Expired, Cause::NotYetValid],
+                    [Cause::Container, Cause::WrongPassword],
+                ];
+                assert_eq!(a.refusal() == b.refusal(), alike.contains(&[*a, *b]), "{a:?} {b:?}");
             }
         }
     }

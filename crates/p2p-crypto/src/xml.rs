@@ -1,4 +1,4 @@
-//! The two texts that people hand on: the description of an identity, and an invitation. Only their form: what they
+//! The texts that people hand on: the description of an identity, an invitation, an exported identity. Only their form: what they
 //! contain is judged elsewhere.
 //!
 //! No document type definition is read, hence no entity is ever expanded; sizes, depth and the numbers of nodes and
@@ -28,6 +28,7 @@ const NODES_MAX: u32 = 2_000;
 const EQUALS_MAX: usize = 256;
 const DATA_TYPES: &str = "urn:schemas-microsoft-com:datatypes";
 const VERSION: &str = "2.0";
+const EXPORT_VERSION: &str = "1.0";
 const SIGNATURE_OPEN: &str = "<SIG>";
 const SIGNATURE_CLOSE: &str = "</SIG></PEERINVITATION>";
 /// The one network there is, in the words that Windows has for it; checked like the rest.
@@ -51,6 +52,33 @@ pub(crate) fn identity_certificate(text: &str) -> Result<Vec<u8>, Cause> {
         return Err(Cause::Container);
     }
     binary(only(&root, "IDC")?)
+}
+
+/// An identity under a password: its name, and the sealed rest.
+pub(crate) fn export(name: &str, data: &[u8]) -> String {
+    let mut text = format!("<PEERIDENTITYEXPORT VERSION=\"{EXPORT_VERSION}\">");
+    write_element(&mut text, "PEERNAME", &escaped(name));
+    let body = STANDARD.encode(data);
+    text.push_str(&format!("<DATA xmlns:dt=\"{DATA_TYPES}\" dt:dt=\"bin.base64\">{body}</DATA>"));
+    text + "</PEERIDENTITYEXPORT>"
+}
+
+/// Name and sealed rest of an exported identity. The documentation of Windows has two spellings of both elements.
+pub(crate) fn exported(text: &str) -> Result<(String, Vec<u8>), CryptoError> {
+    let document = parse(text).map_err(CryptoError::importing)?;
+    let root = document.root_element();
+    match (root.has_tag_name("PEERIDENTITYEXPORT"), root.attribute("VERSION")) {
+        (true, Some(EXPORT_VERSION)) => {}
+        (true, Some(_)) => return Err(CryptoError::Version),
+        _ => return Err(CryptoError::importing(Cause::Container)),
+    }
+    let read = |name, data| {
+        let name = only(&root, name)?.text().ok_or(Cause::Container)?;
+        Ok((name.to_owned(), binary(only(&root, data)?)?))
+    };
+    let second = children(&root, "IDENTITY").next().is_some();
+    let read = if second { read("IDENTITY", "IDENTITYDATA") } else { read("PEERNAME", "DATA") };
+    read.map_err(CryptoError::importing)
 }
 
 /// Where members may be found: whose addresses, and these.
@@ -195,6 +223,11 @@ fn binary(node: Node<'_, '_>) -> Result<Vec<u8>, Cause> {
 
 fn write_element(text: &mut String, name: &str, value: &str) {
     text.push_str(&format!("<{name}>{value}</{name}>"));
+}
+
+/// Text as an element holds it (XML 1.0 §2.4). Names have no control characters.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -65,6 +65,10 @@ fn seen(surface: Surface) -> &'static str {
             "`Identity::from_parts`, `GroupIdentity::from_parts`: the code itself; for a stored identity \
              `PEER_E_CERT_STORE_CORRUPTED` with `CRYPT_E_FILE_ERROR` and the detail"
         }
+        Surface::Importing => {
+            "`Identity::import`, `Identity::from_pkcs8`: the code itself; a wrong password cannot be told from an altered \
+             export"
+        }
         Surface::Store => "the files of identities and memberships: `PEER_E_CERT_STORE_CORRUPTED`",
         other => panic!("what is seen of {other:?}?"),
     }

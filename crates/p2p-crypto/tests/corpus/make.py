@@ -1,4 +1,4 @@
-"""Writes the corpus beside this file: certificates, chains and texts made with the Python package `cryptography`.
+"""Writes the corpus beside this file: certificates, chains, keys and texts made with the Python package `cryptography`.
 
     python3 make.py
 
@@ -19,6 +19,8 @@ import uuid
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 from cryptography.x509.oid import NameOID
 
@@ -268,7 +270,7 @@ ROWS = []
 
 def write(door, name, content, code="ok", detail="ok", group="root", peer="bob", at=NOW):
     """Writes a file and its row. What the codes mean stands in the crate's README."""
-    file = f"{name}.{'xml' if door in ('identity', 'invitation') else 'chain' if door == 'chain' else 'der'}"
+    file = f"{name}.{ {'chain': 'chain', 'tls': 'der', 'key': 'p8'}.get(door, 'xml')}"
     assert all(row[0] != file for row in ROWS), file
     (HERE / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     ROWS.append((file, door, group, peer, str(at), code, detail))
@@ -658,12 +660,63 @@ def texts():
           "CRYPT_E_SECURITY_SETTINGS", "CERT_E_VALIDITYPERIODNESTING")
 
 
+def keys():
+    """Private keys in PKCS#8, as `cryptography` writes them."""
+    def pkcs8(private, password=None):
+        sealed = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+        return private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, sealed)
+    unreadable = "CRYPT_E_NO_KEY_PROPERTY", "NTE_PERM"
+    write("key", "key-valid", pkcs8(BOB.private))
+    write("key", "key-of-p256", pkcs8(ec.derive_private_key(7, ec.SECP256R1())), *unreadable)
+    write("key", "key-of-ed448", pkcs8(ed448.Ed448PrivateKey.from_private_bytes(b"\x07" * 57)), *unreadable)
+    write("key", "key-of-x25519", pkcs8(x25519.X25519PrivateKey.from_private_bytes(b"\x07" * 32)), *unreadable)
+    write("key", "key-cut", pkcs8(BOB.private)[:-1], *unreadable)
+    write("key", "key-with-a-byte-behind", pkcs8(BOB.private) + b"\0", *unreadable)
+    write("key", "key-nothing", b"", "CRYPT_E_NO_KEY_PROPERTY", "NTE_NO_KEY")
+
+
+def exports():
+    """Identities under the password `correct horse`, cheap ones."""
+    name = BOB.peer_name("home")
+
+    def export(password="correct horse", key=BOB, memory=1_024, passes=1, lanes=2, said=name, spelling=("PEERNAME", "DATA"),
+               tail=b""):
+        salt, nonce = b"sixteen bytes of", b"twelve bytes"
+        head = bytes([1, 1]) + b"".join(n.to_bytes(4, "big") for n in (memory, passes, lanes)) + salt + nonce
+        private = key.private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8,
+                                            serialization.NoEncryption())
+        content = len(private).to_bytes(2, "big") + private + identity(BOB, "home").der() + tail
+        # What must be refused unopened is sealed at a price that can be paid.
+        bearable = memory == 1_024 and 1 <= passes <= 16 and 1 <= lanes <= 8
+        stretched = Argon2id(salt=salt, length=32, iterations=passes if bearable else 1, lanes=lanes if bearable else 1,
+                             memory_cost=1_024).derive(password.encode())
+        authenticated = b"pgrp1/identity export\0" + head + name.encode()
+        data = base64.b64encode(head + ChaCha20Poly1305(stretched).encrypt(nonce, content, authenticated)).decode()
+        names, datas = spelling
+        return (f'<PEERIDENTITYEXPORT VERSION="1.0"><{names}>{said}</{names}><{datas} {DATA_TYPES}>{data}</{datas}>'
+                "</PEERIDENTITYEXPORT>")
+    bad = "CRYPT_E_BAD_MSG", "NTE_BAD_DATA"
+    write("export", "export-valid", export())
+    write("export", "export-in-the-other-spelling", export(spelling=("IDENTITY", "IDENTITYDATA")))
+    write("export", "export-in-mixed-spelling", export(spelling=("PEERNAME", "IDENTITYDATA")), *bad)
+    write("export", "export-under-another-password", export(password="correct house"), *bad)
+    write("export", "export-under-another-name", export(said=EVE.peer_name("home")), *bad)
+    write("export", "export-of-4-gib", export(memory=4 * 1_024 * 1_024), *bad)
+    write("export", "export-of-512-kib", export(memory=512), *bad)
+    write("export", "export-of-no-pass", export(passes=0), *bad)
+    write("export", "export-of-a-million-passes", export(passes=1_000_000), *bad)
+    write("export", "export-of-no-lane", export(lanes=0), *bad)
+    write("export", "export-of-a-thousand-lanes", export(lanes=1_000), *bad)
+    write("export", "export-with-the-key-of-eve", export(key=EVE), "CRYPT_E_NO_KEY_PROPERTY", "NTE_BAD_KEYSET")
+    write("export", "export-with-a-byte-behind", export(tail=b"\0"), "CRYPT_E_ASN1_CORRUPT", "CERT_E_MALFORMED")
+
+
 def main():
     for old in HERE.iterdir():
-        if old.suffix in (".chain", ".der", ".xml"):
+        if old.suffix in (".chain", ".der", ".p8", ".xml"):
             old.unlink()
     for part in (valid, broken_der, broken_profile, broken_fields, broken_extensions, broken_keys, broken_signatures,
-                 broken_links, broken_rights, tls, texts):
+                 broken_links, broken_rights, tls, texts, keys, exports):
         part()
     lines = ["# Written by make.py: file, door, group, peer, seconds since 1970, code, detail. The keys:"]
     lines += [f"key {name} {key.id.hex()}" for name, key in KEYS.items()]
