@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::id::{Address, Guid, InstanceId, KeyId, NodeId};
 use crate::io::{Head, Payload};
-pub(crate) use decoder::Decoder;
+pub(crate) use decoder::{Decoder, join_crumbs};
 use fields::{Reader, put_varint, varint_into};
 
 /// The protocol's minor versions that this crate speaks, lowest and highest. The major version is in the ALPN.

@@ -51,6 +51,8 @@ pub(crate) struct Direct {
     /// The message that is arriving: its type, its pieces, their length.
     partial: Option<(Guid, Vec<Bytes>)>,
     partial_len: usize,
+    /// What of it, and of its next frame, the peer's budget was charged with.
+    arriving: usize,
     /// The turn of the message that is arriving, while one is.
     unfinished: Option<u64>,
     refusal: u64,
@@ -78,6 +80,7 @@ impl Direct {
             unread: 0,
             partial: None,
             partial_len: 0,
+            arriving: 0,
             unfinished: None,
             refusal: refuse::NOT_ALLOWED,
         }
@@ -508,6 +511,10 @@ impl<A: Authority> Node<A> {
     fn detach(&mut self, id: ConnectionId) {
         self.forget_partial(id);
         if let Some((link, stream)) = self.directs.get_mut(&id).and_then(|d| d.wire.take()) {
+            // The end of the peer's side is read only while there is credit for something before it.
+            if self.stream(link, stream).is_some_and(|s| s.credit == 0) {
+                self.credit(link, stream, 1);
+            }
             self.spend(link, stream);
         }
     }

@@ -20,11 +20,27 @@ pub(crate) struct Decoder {
     pending: Option<(u64, usize)>,
 }
 
+/// Pieces shorter than this are joined: each costs a handle and holds on to the datagram that it came in.
+const CRUMB: usize = 512;
+
+/// Adds a piece to the one before it if both are crumbs; else gives it back, to be kept by itself.
+pub(crate) fn join_crumbs(last: Option<&mut Bytes>, piece: Bytes) -> Option<Bytes> {
+    match last {
+        Some(last) if last.len() < CRUMB && piece.len() < CRUMB => {
+            *last = [&last[..], &piece[..]].concat().into();
+            None
+        }
+        _ => Some(piece),
+    }
+}
+
 impl Decoder {
     pub(crate) fn push(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
             self.buffered += chunk.len();
-            self.chunks.push_back(chunk);
+            if let Some(chunk) = join_crumbs(self.chunks.back_mut(), chunk) {
+                self.chunks.push_back(chunk);
+            }
         }
     }
 

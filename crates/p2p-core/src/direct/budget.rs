@@ -18,6 +18,8 @@ const CREDIT_OPENING: usize = 1 << 10;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PeerBudget {
     unread: usize,
+    /// Bytes of messages that are not whole yet.
+    arriving: usize,
     /// Connections that got no credit for want of budget.
     blocked: BTreeSet<ConnectionId>,
     /// Connections on which a message is arriving, oldest first.
@@ -50,6 +52,8 @@ impl<A: Authority> Node<A> {
         self.note_unfinished(id, buffered > 0);
         let Some(direct) = self.directs.get(&id) else { return };
         let arriving = direct.partial_len + buffered;
+        self.count_arriving(id, if direct.state == State::Open { arriving } else { 0 });
+        let Some(direct) = self.directs.get(&id) else { return };
         let window = match direct.state {
             State::OpenSent if direct.proved => CREDIT_OPENING,
             State::LocalClosing => WINDOW,
@@ -65,16 +69,27 @@ impl<A: Authority> Node<A> {
         }
     }
 
-    /// What the peer's budget leaves for a connection. When it is used up, only the oldest unfinished message goes on.
+    /// Keeps the sum of what a peer has begun and not ended.
+    fn count_arriving(&mut self, id: ConnectionId, arriving: usize) {
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        let before = core::mem::replace(&mut direct.arriving, arriving);
+        if let (Some(peer), true) = (direct.peer, before != arriving) {
+            let budget = self.budgets.entry(peer).or_default();
+            budget.arriving = budget.arriving.saturating_sub(before) + arriving;
+        }
+    }
+
+    /// What the peer's budget leaves for a connection. When it is used up, only the oldest unfinished message goes on;
+    /// and not even that while there is something to take.
     fn share(&mut self, peer: KeyId, id: ConnectionId, arriving: usize) -> usize {
         let (all, message) = (self.limits.receive_per_peer, self.limits.message);
         let budget = self.budgets.entry(peer).or_default();
-        let left = all.saturating_sub(budget.unread);
+        let left = all.saturating_sub(budget.unread + budget.arriving);
         let oldest = budget.unfinished.first().is_some_and(|(_, first)| *first == id);
         if left > 0 {
             budget.blocked.remove(&id);
             left
-        } else if oldest {
+        } else if oldest && budget.unread < all {
             // The rest of the message and its frames' heads.
             (message + WINDOW / 16).saturating_sub(arriving)
         } else {
@@ -141,6 +156,7 @@ impl<A: Authority> Node<A> {
 
     /// The message that was arriving will never be whole.
     pub(super) fn forget_partial(&mut self, id: ConnectionId) {
+        self.count_arriving(id, 0);
         let Some(direct) = self.directs.get_mut(&id) else { return };
         direct.partial = None;
         direct.partial_len = 0;
@@ -171,8 +187,9 @@ impl<A: Authority> Node<A> {
     }
 
     fn forget_budget(&mut self, peer: KeyId) {
-        let empty =
-            |b: &PeerBudget| b.unread == 0 && b.blocked.is_empty() && b.unfinished.is_empty();
+        let empty = |b: &PeerBudget| {
+            (b.unread, b.arriving) == (0, 0) && b.blocked.is_empty() && b.unfinished.is_empty()
+        };
         if self.budgets.get(&peer).is_some_and(empty) {
             self.budgets.remove(&peer);
         }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::budget::charge;
 use super::table::{Event as Step, State};
 use crate::authority::Authority;
-use crate::codec::{Frame, reset};
+use crate::codec::{Frame, join_crumbs, reset};
 use crate::event::{Cause, Event};
 use crate::id::{ConnectionId, Guid};
 use crate::io::{LinkId, Payload, StreamId, Timer};
@@ -69,10 +69,9 @@ impl<A: Authority> Node<A> {
         let same = *first == kind;
         direct.partial_len += payload.len();
         if keeps {
-            match payload {
-                Payload::One(bytes) if bytes.is_empty() => {}
-                Payload::One(bytes) => pieces.push(bytes),
-                Payload::Many(more) => pieces.extend(more),
+            for piece in payload.pieces().iter().filter(|piece| !piece.is_empty()) {
+                let piece = join_crumbs(pieces.last_mut(), piece.clone());
+                pieces.extend(piece);
             }
         }
         if !same || direct.partial_len > max {
