@@ -37,10 +37,14 @@ impl Gates {
 
     /// When a check for `source` may be done; `None` if its turn would come too late.
     pub(crate) fn reserve(&mut self, source: &Address, limits: &Limits, now: Tick) -> Option<Tick> {
+        // The source first: what it has no turn for takes none from others.
+        let own =
+            if source.is_loopback() { now } else { self.reserve_prefix(source, limits, now)? };
         let at = self.node.reserve(limits.checks, limits.checks, limits.proof, now)?;
-        if source.is_loopback() {
-            return Some(at);
-        }
+        Some(own.max(at))
+    }
+
+    fn reserve_prefix(&mut self, source: &Address, limits: &Limits, now: Tick) -> Option<Tick> {
         let rate = limits.checks_per_prefix;
         if self.prefixes.len() >= PREFIXES_MAX {
             self.prefixes.retain(|_, bucket| !bucket.is_full(rate, rate, now));
@@ -50,7 +54,7 @@ impl Gates {
         }
         let bucket =
             self.prefixes.entry(source.prefix()).or_insert_with(|| Bucket::full(rate, now));
-        bucket.reserve(rate, rate, limits.proof, now).map(|prefix| prefix.max(at))
+        bucket.reserve(rate, rate, limits.proof, now)
     }
 }
 
