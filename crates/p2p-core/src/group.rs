@@ -291,6 +291,8 @@ impl<A: Authority> Node<A> {
                 self.control_ended(link, stream, control, Cause::Left);
             }
         }
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        links.into_iter().for_each(|link| self.disinherit(link, key, Cause::Left));
         self.release_links();
     }
 
@@ -300,13 +302,14 @@ impl<A: Authority> Node<A> {
         group.life = Life::Closing;
         self.forget_group_timers(key);
         self.cancel_dials(key);
+        // Before the last direct connection goes: with it the group may be closed at once, and is then unknown here.
+        if was_online {
+            self.store_listening(key);
+        }
         let directs: Vec<_> =
             self.directs.iter().filter(|(_, d)| d.group == key).map(|(id, _)| *id).collect();
         for id in directs {
             self.run(id, Step::GroupClose, Cause::Cancelled);
-        }
-        if was_online {
-            self.store_listening(key);
         }
         self.leave_neighbours(key);
         self.update_status(key);
@@ -465,6 +468,7 @@ impl<A: Authority> Node<A> {
         }
         if over(own_end) {
             self.go_offline(key);
+            self.store_listening(key);
             self.event(key, Event::ConnectionFailed { reason: Code::PEER_E_NOT_AUTHORIZED });
         } else {
             self.watch_expiry(key, next);

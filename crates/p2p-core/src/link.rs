@@ -44,9 +44,9 @@ pub(crate) struct Link {
     pub(crate) controls: BTreeMap<GroupKey, StreamId>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) control_queued: usize,
-    /// What waited for our control stream of a group, for the peer's one that takes its place: direct connections, and
-    /// whether we want to be neighbours.
-    pub(crate) inherited: BTreeMap<GroupKey, (Vec<ConnectionId>, bool)>,
+    /// Our control streams of groups for which the peer's stream takes the place, until that is here: what waited for
+    /// ours waits for it.
+    pub(crate) inherited: BTreeMap<GroupKey, (StreamId, Control)>,
     control_rate: Bucket,
     violations: [Option<Tick>; 2],
     next_stream: u64,
@@ -227,6 +227,9 @@ impl<A: Authority> Node<A> {
                 _ => {}
             }
         }
+        let inherited: Vec<GroupKey> =
+            self.links.get(&id).into_iter().flat_map(|l| l.inherited.keys().copied()).collect();
+        inherited.into_iter().for_each(|group| self.disinherit(id, group, Cause::Lost));
         let gone = self.links.remove(&id);
         for direct in moving {
             self.open_elsewhere(direct, gone.as_ref().and_then(|l| l.instance));
@@ -321,8 +324,8 @@ impl<A: Authority> Node<A> {
                     if let Some(l) = self.links.get_mut(&link) {
                         l.controls.retain(|_, s| *s != stream);
                     }
-                    self.bequeath(link, group, control);
-                    return self.abort(link, stream, code);
+                    self.abort(link, stream, code);
+                    return self.bequeath(link, stream, group, control);
                 }
                 let cause = match code {
                     reset::PROOF | reset::NO_SESSION => Cause::NotAuthenticated,

@@ -188,7 +188,10 @@ impl<A: Authority> Node<A> {
             .filter(|(_, c)| !c.is_up() && c.wants_neighbour);
         let asked = |p: &&crate::group::Peer| matches!(p.neighbour, Neighbour::Asked(..));
         let asked = self.groups.get(&key).map_or(0, |g| g.peers.values().filter(asked).count());
-        let inherited = self.links.values().filter(|l| l.inherited.get(&key).is_some_and(|i| i.1));
+        let inherited = self
+            .links
+            .values()
+            .filter(|l| l.inherited.get(&key).is_some_and(|i| i.1.wants_neighbour));
         dials + offered.count() + inherited.count() + asked
     }
 

@@ -17,7 +17,8 @@ use crate::io::{LinkId, Output, StreamId, Timer};
 use crate::link::Role;
 use crate::node::Node;
 
-/// Control frames go before everything else.
+/// Control frames go before everything else, and the first proof before the second: until one of them stands the peer's
+/// window may be too small for all, and of two at a time it reads the first.
 const PRIORITY: i8 = 100;
 
 /// The control stream of one group on one link.
@@ -78,7 +79,11 @@ impl<A: Authority> Node<A> {
             }
             return;
         }
-        let Some(key) = self.groups.get(&group).map(|g| g.key) else { return };
+        let rank = PRIORITY - i8::try_from(link.controls.len().min(90)).unwrap_or(90);
+        let Some(key) = self.groups.get(&group).filter(|g| g.life.admits_sessions()).map(|g| g.key)
+        else {
+            return;
+        };
         let Some(chain) = self.authority.own_chain(&key) else { return };
         let session = self.authority.session(&link.binding, &key);
         let dialled = link.dialled;
@@ -93,7 +98,7 @@ impl<A: Authority> Node<A> {
             waiting: Vec::new(),
         };
         let hello = self.hello(group, control.tag_out);
-        let Some(stream) = self.open_stream(id, Role::Control(control), PRIORITY) else { return };
+        let Some(stream) = self.open_stream(id, Role::Control(control), rank) else { return };
         if let Some(link) = self.links.get_mut(&id) {
             link.controls.insert(group, stream);
         }
@@ -137,8 +142,10 @@ impl<A: Authority> Node<A> {
         let room = link.controls.len() < self.limits.sessions_per_link;
         let (group, tag_out) =
             found.filter(|_| room).map_or((None, [0; 16]), |(group, tag)| (Some(group), tag));
+        let inherited = group.and_then(|g| link.inherited.remove(&g));
+        let ours = inherited.as_ref().map(|(stream, _)| *stream);
         let (waiting, wants_neighbour) =
-            group.and_then(|g| link.inherited.remove(&g)).unwrap_or_default();
+            inherited.map(|(_, ours)| (ours.waiting, ours.wants_neighbour)).unwrap_or_default();
         let control = Control {
             group,
             opener: false,
@@ -155,6 +162,7 @@ impl<A: Authority> Node<A> {
         if let Some(s) = link.streams.get_mut(&stream) {
             s.role = Role::Control(control);
         }
+        ours.into_iter().for_each(|ours| self.forget_stream_timers(id, ours));
         self.timer(Timer::Proof(id, stream), self.limits.proof);
         self.admit_proofs(id);
     }
@@ -186,16 +194,35 @@ impl<A: Authority> Node<A> {
         }
         if let Some(control) = self.take_control(id, stream) {
             self.abort(id, stream, reset::DUPLICATE);
-            self.bequeath(id, group, control);
+            self.bequeath(id, stream, group, control);
         }
         true
     }
 
     /// What waited for our stream of a group waits for the peer's, which takes its place.
-    pub(crate) fn bequeath(&mut self, id: LinkId, group: GroupKey, control: Control) {
+    pub(crate) fn bequeath(
+        &mut self,
+        id: LinkId,
+        stream: StreamId,
+        group: GroupKey,
+        control: Control,
+    ) {
         if let Some(link) = self.links.get_mut(&id) {
-            link.inherited.insert(group, (control.waiting, control.wants_neighbour));
+            link.inherited.insert(group, (stream, control));
+            self.timer(Timer::Proof(id, stream), self.limits.proof);
         }
+    }
+
+    /// The stream that was to take the place of ours has not come, or is not wanted any longer.
+    pub(crate) fn disinherit(&mut self, id: LinkId, group: GroupKey, cause: Cause) {
+        let Some((stream, ours)) =
+            self.links.get_mut(&id).and_then(|link| link.inherited.remove(&group))
+        else {
+            return;
+        };
+        self.forget_stream_timers(id, stream);
+        self.session_failed(id, group, &ours, cause);
+        self.release_link(id);
     }
 
     /// Lets the next proofs in: only so many at a time are read on a link.
@@ -500,6 +527,12 @@ impl<A: Authority> Node<A> {
     }
 
     pub(crate) fn on_proof_timer(&mut self, id: LinkId, stream: StreamId) {
+        let heir = |l: &crate::link::Link| {
+            l.inherited.iter().find(|(_, (ours, _))| *ours == stream).map(|(group, _)| *group)
+        };
+        if let Some(group) = self.links.get(&id).and_then(heir) {
+            return self.disinherit(id, group, Cause::NotAuthenticated);
+        }
         let Some(control) = self.take_control(id, stream) else {
             // A direct connection whose session never came.
             return self.abort(id, stream, reset::NO_SESSION);

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use p2p_core::{
-    Address, Authority, Cause, Code, Config, ConnectionChange, Event, Expect, GroupKey,
+    Address, Authority, Code, Config, ConnectionChange, ConnectionId, Event, Expect, GroupKey,
     GroupSnapshot, Input, KeyId, Limits, LinkId, Node, Now, Output, SECOND, StoreChange, StreamId,
-    Tick, reset,
+    Taken, Tick, reset,
 };
 use world::{Fake, GENESIS, MS, Paper, at, key};
 
@@ -62,6 +62,10 @@ impl Target {
 
     fn with(limits: Limits, synchronised: [bool; 2]) -> Target {
         let papers = [1, 2].map(|n| Paper::new(key(n), key(100)));
+        Target::of(papers, limits, synchronised)
+    }
+
+    fn of(papers: [Paper; 2], limits: Limits, synchronised: [bool; 2]) -> Target {
         let chains = papers.iter().map(|paper| (paper.group, paper.chain())).collect();
         let fake = Fake { own: papers[0].member, chains };
         let now = Now { tick: Tick(0), wall: GENESIS };
@@ -243,4 +247,181 @@ fn a_refusal_that_had_to_wait_for_its_check_does_not_tell_how_long_the_check_too
         expected[8] = 125 * MS + 25 * MS;
         assert_eq!(times, expected);
     }
+}
+
+#[test]
+fn messages_that_never_end_are_bounded_over_all_connections_of_a_peer() {
+    let mut target = Target::new();
+    let link = target.member(7);
+    let tag = target.tag(link, 1);
+    let streams: Vec<u64> = (3..131).step_by(2).collect();
+    for stream in &streams {
+        target.say(link, *stream, &frame(DC_OPEN, &tag));
+    }
+    let message = [data(true, &vec![0; 1_000_000]).repeat(4), data(false, b"the end")].concat();
+    let mut sent = vec![0; streams.len()];
+    let pour = |target: &mut Target, sent: &mut Vec<usize>| {
+        let before = target.log.len();
+        for (stream, sent) in streams.iter().zip(sent) {
+            // All but the end, so that none becomes whole by itself.
+            let end = (message.len() - 30).max(*sent);
+            *sent += target.pour(link, *stream, &message[*sent..end], usize::MAX);
+        }
+        before
+    };
+    while target.log.len() > pour(&mut target, &mut sent) {}
+    let held: usize = sent.iter().sum();
+    assert!((31 << 20..97 << 20).contains(&held), "{held} bytes of messages that never end");
+    // Whoever ends its messages gets them all through, the oldest first.
+    let mut taken = 0;
+    for _ in 0..200 {
+        let before = pour(&mut target, &mut sent);
+        for (stream, sent) in streams.iter().zip(&mut sent) {
+            if *sent >= message.len() - 30 {
+                *sent += target.pour(link, *stream, &message[*sent..], usize::MAX);
+            }
+        }
+        for (group, id, bytes) in delivered(&target.log[before..]) {
+            taken += 1;
+            target.node.taken(group, id, Taken::Data { bytes }, target.now());
+            target.drain();
+        }
+    }
+    assert_eq!(taken, streams.len(), "messages that became whole");
+}
+
+fn delivered(log: &[(u64, Output)]) -> Vec<(GroupKey, ConnectionId, usize)> {
+    let data = |o: &(u64, Output)| match &o.1 {
+        Output::Event { group, event: Event::Data { id, payload, .. } } => {
+            Some((*group, *id, payload.len()))
+        }
+        _ => None,
+    };
+    log.iter().filter_map(data).collect()
+}
+
+#[test]
+fn a_message_in_crumbs_costs_what_it_weighs() {
+    for fragment in [100_000, 1] {
+        let mut target = Target::new();
+        let link = target.member(7);
+        let tag = target.tag(link, 1);
+        target.say(link, 3, &frame(DC_OPEN, &tag));
+        let message = vec![9; 100_000];
+        let mut frames = Vec::new();
+        for (n, piece) in message.chunks(fragment).enumerate() {
+            frames.extend(data((n + 1) * fragment < message.len(), piece));
+        }
+        let before = target.log.len();
+        assert_eq!(target.pour(link, 3, &frames, if fragment == 1 { 60 } else { 1 }), frames.len());
+        let payload = target.log[before..].iter().find_map(|(_, o)| match o {
+            Output::Event { event: Event::Data { payload, .. }, .. } => Some(payload.clone()),
+            _ => None,
+        });
+        let payload = payload.expect("the message is whole");
+        let pieces = payload.pieces().len();
+        assert!(pieces <= message.len() / 200, "{pieces} pieces of {} bytes", message.len());
+        assert!(payload.into_bytes() == message);
+    }
+}
+
+#[test]
+fn a_peer_that_says_its_own_stream_carries_on_and_then_says_nothing_is_given_up() {
+    let mut target = Target::with(Limits::default(), [true, false]);
+    let link = target.member(7);
+    target.node.connect(target.groups[1], &[at(7)], target.now()).unwrap();
+    let outputs = target.drain();
+    let offer = outputs.iter().find_map(|o| match o {
+        Output::Open { stream, .. } => Some(*stream),
+        _ => None,
+    });
+    let stream = offer.expect("a session is offered");
+    target.input(Input::Reset { link, stream, code: reset::DUPLICATE });
+    let outputs = target.wait(11 * SECOND);
+    let failed = |o: &Output| {
+        let reason = Code::PEER_E_NOT_AUTHORIZED;
+        *o == Output::Event { group: target.groups[1], event: Event::ConnectionFailed { reason } }
+    };
+    assert!(outputs.iter().any(failed), "{outputs:#?}");
+}
+
+#[test]
+fn one_source_does_not_use_up_the_checks_of_others() {
+    let limits = Limits { strangers_per_prefix: 1_000, ..Limits::default() };
+    let mut target = Target::with(limits, [true, true]);
+    for n in 0..250_u64 {
+        let remote = Address { port: 1_000 + n as u16, ..at(3) };
+        let link = target.link(1_000 + n, key(n as u8), remote);
+        target.say(link, 1, &[hello(target.tag(link, 9), 3), proof(b"nonsense")].concat());
+    }
+    target.member(7);
+}
+
+#[test]
+fn a_group_that_closes_at_once_is_no_longer_said_to_listen() {
+    let mut target = Target::new();
+    let group = target.groups[0];
+    target.node.open_direct(group, Expect::Key(key(7)), at(7), target.now()).unwrap();
+    target.drain();
+    target.node.close_group(group, target.now()).unwrap();
+    let outputs = target.drain();
+    let gone = |o: &Output| {
+        let change = StoreChange::Listening { group: key(1), addresses: Vec::new() };
+        matches!(o, Output::Store { change: c, .. } if **c == change)
+    };
+    assert!(outputs.iter().any(gone), "{outputs:#?}");
+    assert!(
+        outputs
+            .iter()
+            .chain(&target.wait(SECOND))
+            .any(|o| matches!(o, Output::Event { event: Event::Closed, .. }))
+    );
+}
+
+#[test]
+fn the_end_of_a_stream_is_read_also_when_its_credit_is_used_up() {
+    let limits = Limits { receive_queue: 1_000, ..Limits::default() };
+    let mut target = Target::with(limits, [true, true]);
+    let link = target.member(7);
+    let tag = target.tag(link, 1);
+    target.say(link, 3, &frame(DC_OPEN, &tag));
+    target.say(link, 3, &data(false, &[0; 744]));
+    let close = frame(DC_CLOSE, &[1]);
+    let left = target.credit[&(link, StreamId(3))] - close.len();
+    // A frame that is skipped, as long as it takes.
+    let skipped = frame(0x4000, &vec![0; left - 6]);
+    assert_eq!(skipped.len(), left, "the last byte of credit goes with the close");
+    let outputs = target.say(link, 3, &[skipped, close].concat());
+    assert!(outputs.iter().any(|o| matches!(o, Output::Finish { .. })), "{outputs:#?}");
+    assert!(target.credit[&(link, StreamId(3))] > 0, "nobody would see the peer's FIN");
+}
+
+#[test]
+fn a_group_that_went_offline_offers_no_session() {
+    let limits = Limits { direct_open: 3_600 * SECOND, ..Limits::default() };
+    let not_after = GENESIS.plus_seconds(10);
+    let papers = [1, 2].map(|n| Paper { not_after, ..Paper::new(key(n), key(100)) });
+    let mut target = Target::of(papers, limits, [true, false]);
+    let group = target.groups[0];
+    target.node.open_direct(group, Expect::Key(key(7)), at(7), target.now()).unwrap();
+    let dials = target.drain();
+    let dial = dials.iter().find_map(|o| match o {
+        Output::Dial { dial, .. } => Some(*dial),
+        _ => None,
+    });
+    // The membership ends while the address is being dialled.
+    let outputs = target.wait(620 * SECOND);
+    let gone = |o: &Output| {
+        let change = StoreChange::Listening { group: key(1), addresses: Vec::new() };
+        matches!(o, Output::Store { change: c, .. } if **c == change)
+    };
+    assert!(outputs.iter().any(gone), "{outputs:#?}");
+    let (link, binding) = (LinkId(5), binding(5));
+    let outputs = target.input(Input::LinkUp { link, dial, peer: key(7), binding, remote: at(7) });
+    assert!(!outputs.iter().any(|o| matches!(o, Output::Open { .. })), "{outputs:#?}");
+    let failed = |o: &Output| match o {
+        Output::Event { event: Event::Direct(c), .. } => c.change == ConnectionChange::Failed,
+        _ => false,
+    };
+    assert_eq!(outputs.iter().filter(|o| failed(o)).count(), 1, "{outputs:#?}");
 }
