@@ -162,7 +162,7 @@ pub enum DownCause {
 }
 
 /// The network's door: owned values, and nothing a peer does makes a call fail.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the text of a variant names its fields")]
 pub enum Input {
     /// The deadline of `next_timeout` has passed.

@@ -115,6 +115,7 @@ mod search;
 mod session;
 mod time;
 mod timers;
+pub mod trace;
 mod twins;
 mod verdict;
 

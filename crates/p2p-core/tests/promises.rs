@@ -3,9 +3,10 @@
 mod world;
 
 use bytes::Bytes;
+use p2p_core::trace::{Entry, Trace, replay};
 use p2p_core::{
-    Address, Config, ConnectionChange, ConnectionId, Event, Expect, GroupKey, GroupSnapshot, Input,
-    Limits, Node, Now, Output, SECOND, Taken,
+    ConnectionChange, ConnectionId, Event, Expect, GroupKey, GroupSnapshot, Input, Limits, Node,
+    Now, Output, SECOND, Taken,
 };
 use proptest::prelude::*;
 use world::{Act, Fake, MS, Machine, World, at, key};
@@ -232,9 +233,16 @@ fn pick(from: &[u64], n: usize) -> Option<u64> {
 
 /// The same node, from its seed.
 fn reborn(machine: &Machine) -> Node<Fake> {
-    let fake = machine.node.authority().clone();
-    let config = Config { limits: machine.limits.clone(), previous: machine.previous };
-    Node::new(config, fake, machine.seed, machine.born)
+    machine.start.node(machine.node.authority().clone())
+}
+
+/// What was recorded, by way of its text.
+fn written_and_read(machine: &Machine) -> Trace {
+    let recorded = Trace { start: machine.start.clone(), entries: machine.acts.clone() };
+    let text = recorded.to_string();
+    let read = Trace::parse(&text).unwrap_or_else(|error| panic!("{error}"));
+    assert!(read == recorded, "what is read is what was written");
+    read
 }
 
 fn all(node: &mut Node<Fake>) -> Vec<Output> {
@@ -250,7 +258,7 @@ proptest! {
     #![proptest_config(config(60))]
 
     /// Promises 1, 2 and 4: the same calls make the same outputs in the same order, whether they are collected after each
-    /// call, now and then, or at the end.
+    /// call, now and then, or at the end, and whether they come from memory or from a written trace.
     #[test]
     fn the_same_calls_make_the_same_outputs_however_late_they_are_collected(
         seed in any::<u64>(),
@@ -263,7 +271,7 @@ proptest! {
             let (mut prompt_out, mut late_out) = (Vec::new(), Vec::new());
             let mut patience = rhythm.iter().cycle();
             let mut wait = 0;
-            for (now, act) in &machine.acts {
+            for Entry { now, act } in &machine.acts {
                 let answer = act.apply(&mut prompt, *now);
                 prompt_out.extend(all(&mut prompt));
                 prop_assert_eq!(&act.apply(&mut late, *now), &answer);
@@ -279,6 +287,9 @@ proptest! {
             prop_assert!(prompt_out == machine.outputs, "the recorded run is repeated");
             prop_assert!(late_out == machine.outputs);
             prop_assert!(all(&mut last) == machine.outputs);
+            let trace = written_and_read(machine);
+            let mut again = trace.start.node(machine.node.authority().clone());
+            prop_assert!(replay(&trace.entries, &mut again) == machine.outputs, "so is its text");
         }
     }
 
@@ -293,7 +304,7 @@ proptest! {
         for machine in story.everybody() {
             let mut node = reborn(machine);
             let mut outputs = Vec::new();
-            for (n, (now, act)) in machine.acts.iter().enumerate() {
+            for (n, Entry { now, act }) in machine.acts.iter().enumerate() {
                 let _ = act.apply(&mut node, *now);
                 outputs.extend(all(&mut node));
                 let due = node.next_timeout();
@@ -336,14 +347,14 @@ proptest! {
             let Some(machine) = story.everybody().find(|x| x.key == key(*m as u8 + 1) && x.epoch == *epoch) else {
                 continue;
             };
-            let closed_here = machine.acts.iter().any(|(_, act)| matches!(act, Act::Close(_, closed) if closed == id));
+            let closed_here = machine.acts.iter().any(|entry| matches!(&entry.act, Act::Close(_, closed) if closed == id));
             let orderly = machine.story(*id).last().is_some_and(|(change, code)| {
                 *change == ConnectionChange::Disconnected && code.is_success()
             });
-            let closed_by_peer = machine.acts.iter().any(|(_, act)| {
-                matches!(act, Act::Taken(_, ended, Taken::Disconnected) if ended == id)
+            let closed_by_peer = machine.acts.iter().any(|entry| {
+                matches!(&entry.act, Act::Taken(_, ended, Taken::Disconnected) if ended == id)
             });
-            let group_closed = machine.acts.iter().any(|(_, act)| matches!(act, Act::CloseGroup(_)));
+            let group_closed = machine.acts.iter().any(|entry| matches!(&entry.act, Act::CloseGroup(_)));
             if closed_here && orderly && !group_closed && !closed_by_peer {
                 let arrived = inboxes.iter().any(|(_, _, got)| *got == sent);
                 prop_assert!(arrived, "an orderly close has delivered everything");
@@ -401,21 +412,15 @@ proptest! {
 }
 
 #[test]
-fn a_recorded_run_can_be_replayed_by_hand() {
+fn a_recorded_run_is_replayed_from_its_text() {
     let (world, _) = world::pair(5);
     let machine = &world.machines[0];
-    let mut node = reborn(machine);
-    for (now, act) in &machine.acts {
-        let _ = act.apply(&mut node, *now);
-    }
-    let events = |outputs: &[Output]| {
-        outputs
-            .iter()
-            .filter(|o| matches!(o, Output::Event { event: Event::Status(_), .. }))
-            .count()
-    };
-    let outputs = all(&mut node);
-    assert_eq!(events(&outputs), 2);
+    let trace = written_and_read(machine);
+    let run = || replay(&trace.entries, &mut trace.start.node(machine.node.authority().clone()));
+    let outputs = run();
+    let told =
+        outputs.iter().filter(|o| matches!(o, Output::Event { event: Event::Status(_), .. }));
+    assert_eq!(told.count(), 2);
     assert!(outputs == machine.outputs);
-    let _: Address = machine.address;
+    assert_eq!(format!("{outputs:?}"), format!("{:?}", run()), "two replays are equal");
 }

@@ -1,13 +1,14 @@
 //! One machine: a node, its disk, its application, and everything that was ever said to it and by it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use bytes::Bytes;
+pub use p2p_core::trace::{Act, Answer};
+use p2p_core::trace::{Entry, Start};
 use p2p_core::{
     Address, Code, Config, Connecting, Connection, ConnectionChange, ConnectionId, DialId, Error,
-    Event, Expect, GroupKey, GroupSnapshot, Guid, Input, InstanceId, KeyId, Limits, LinkId, Member,
-    Node, Now, Output, StoreChange, Taken,
+    Event, Expect, GroupKey, GroupSnapshot, Guid, Input, KeyId, Limits, LinkId, Node, Now, Output,
+    StoreChange, Taken,
 };
 
 use super::World;
@@ -15,59 +16,6 @@ use super::check::Check;
 use super::fake::Fake;
 
 pub const KIND: Guid = Guid::from_u128(0x6d65_7373_6167_6520_6b69_6e64_206f_6e65);
-
-/// Everything that can be done to a node.
-#[derive(Clone, Debug)]
-pub enum Act {
-    Input(Input),
-    OpenGroup(KeyId, Arc<Member>, Box<GroupSnapshot>),
-    Connect(GroupKey, Vec<Address>),
-    CloseGroup(GroupKey),
-    Accept(GroupKey, bool),
-    Open(GroupKey, Expect, Address),
-    Close(GroupKey, ConnectionId),
-    Send(GroupKey, ConnectionId, Guid, Bytes),
-    Taken(GroupKey, ConnectionId, Taken),
-}
-
-/// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    Done,
-    Group(GroupKey),
-    Connecting(Connecting),
-    Connection(ConnectionId),
-}
-
-impl Act {
-    pub fn apply(&self, node: &mut Node<Fake>, now: Now) -> Result<Answer, Error> {
-        match self.clone() {
-            Act::Input(input) => {
-                node.handle(input, now);
-                Ok(Answer::Done)
-            }
-            Act::OpenGroup(group, own, snapshot) => {
-                node.open_group(group, own, *snapshot, now).map(Answer::Group)
-            }
-            Act::Connect(group, addresses) => {
-                node.connect(group, &addresses, now).map(Answer::Connecting)
-            }
-            Act::CloseGroup(group) => node.close_group(group, now).map(|()| Answer::Done),
-            Act::Accept(group, on) => node.accept_direct(group, on, now).map(|()| Answer::Done),
-            Act::Open(group, peer, address) => {
-                node.open_direct(group, peer, address, now).map(Answer::Connection)
-            }
-            Act::Close(group, id) => node.close_direct(group, id, now).map(|()| Answer::Done),
-            Act::Send(group, id, kind, bytes) => {
-                node.send(group, id, kind, bytes, now).map(|()| Answer::Done)
-            }
-            Act::Taken(group, id, what) => {
-                node.taken(group, id, what, now);
-                Ok(Answer::Done)
-            }
-        }
-    }
-}
 
 /// When the machine looks at its node's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +32,7 @@ pub type Failing = (fn(&StoreChange) -> bool, Code);
 pub struct Machine {
     pub key: KeyId,
     pub address: Address,
-    pub limits: Limits,
-    pub seed: [u8; 32],
-    pub born: Now,
-    pub previous: Option<InstanceId>,
+    pub start: Start,
     pub node: Node<Fake>,
     pub alive: bool,
     pub epoch: u32,
@@ -113,22 +58,19 @@ pub struct Machine {
     /// What came on each connection.
     pub inbox: BTreeMap<ConnectionId, Vec<Bytes>>,
     pub check: Check,
-    pub acts: Vec<(Now, Act)>,
+    pub acts: Vec<Entry>,
     pub outputs: Vec<Output>,
 }
 
 impl Machine {
     pub fn new(key: KeyId, address: Address, limits: Limits, seed: [u8; 32], now: Now) -> Machine {
         let fake = Fake { own: key, chains: BTreeMap::new() };
-        let config = Config { limits: limits.clone(), previous: None };
+        let start = Start { config: Config { limits, previous: None }, seed, now };
         Machine {
             key,
             address,
-            limits,
-            seed,
-            born: now,
-            previous: None,
-            node: Node::new(config, fake, seed, now),
+            node: start.node(fake),
+            start,
             alive: true,
             epoch: 0,
             drain: Drain::Always,
@@ -215,7 +157,7 @@ impl World {
     pub fn call(&mut self, m: usize, act: Act) -> Result<Answer, Error> {
         let now = self.now();
         let machine = &mut self.machines[m];
-        machine.acts.push((now, act.clone()));
+        machine.acts.push(Entry { now, act: act.clone() });
         let answer = act.apply(&mut machine.node, now);
         machine.check.answered(&act, &answer);
         if machine.drain == Drain::Always {
@@ -241,7 +183,7 @@ impl World {
             let Some(act) = self.machines[m].untaken.pop_front() else { return };
             let now = self.now();
             let machine = &mut self.machines[m];
-            machine.acts.push((now, act.clone()));
+            machine.acts.push(Entry { now, act: act.clone() });
             let _ = act.apply(&mut machine.node, now);
         }
     }
@@ -334,10 +276,10 @@ impl World {
         let now = self.now();
         let seed = super::fake::mix(&[b"again", &self.random().to_be_bytes()]);
         let old = &self.machines[m];
-        let mut new = Machine::new(old.key, old.address, old.limits.clone(), seed, now);
-        new.previous = previous.then(|| old.node.instance());
-        let config = Config { limits: old.limits.clone(), previous: new.previous };
-        new.node = Node::new(config, old.node.authority().clone(), seed, now);
+        let limits = old.start.config.limits.clone();
+        let mut new = Machine::new(old.key, old.address, limits, seed, now);
+        new.start.config.previous = previous.then(|| old.node.instance());
+        new.node = new.start.node(old.node.authority().clone());
         new.epoch = old.epoch + 1;
         // The driver numbers links over all runs here, so that what is left of the old ones is told apart.
         new.next_link = old.next_link;
