@@ -318,9 +318,9 @@ impl<A: Authority> Node<A> {
             Role::Control(control) => {
                 s.role = Role::Spent;
                 self.forget_stream_timers(link, stream);
-                if let (reset::DUPLICATE, Some(group), false) =
-                    (code, control.group, control.is_up())
-                {
+                // Only of a stream of ours can the peer know that its own is the better one.
+                let ours = control.opener && !control.is_up();
+                if let (reset::DUPLICATE, Some(group), true) = (code, control.group, ours) {
                     if let Some(l) = self.links.get_mut(&link) {
                         l.controls.retain(|_, s| *s != stream);
                     }

@@ -46,7 +46,8 @@ impl<A: Authority> Node<A> {
         }
     }
 
-    /// Groups that have a session on the loser only get one on the survivor, from the survivor's dialler.
+    /// Groups that have a session on the loser only get one on the survivor, from the survivor's dialler. Only those:
+    /// whoever has merely named a group is not shown our chain.
     fn move_sessions(&mut self, loser: LinkId, survivor: LinkId) {
         let (Some(from), Some(to)) = (self.links.get(&loser), self.links.get(&survivor)) else {
             return;
@@ -55,6 +56,7 @@ impl<A: Authority> Node<A> {
             .controls
             .keys()
             .filter(|group| to.dialled && !to.controls.contains_key(*group))
+            .filter(|group| from.control(**group).is_some_and(|(_, c)| c.is_up()))
             .copied()
             .collect();
         for group in missing {

@@ -425,3 +425,47 @@ fn a_group_that_went_offline_offers_no_session() {
     };
     assert_eq!(outputs.iter().filter(|o| failed(o)).count(), 1, "{outputs:#?}");
 }
+
+#[test]
+fn a_stream_that_its_opener_calls_a_duplicate_tells_nothing() {
+    same_for_unknown(|target, group| {
+        let link = target.member(7);
+        let tag = target.tag(link, group);
+        target.say(link, 3, &hello(tag, 7));
+        target.input(Input::Reset { link, stream: StreamId(3), code: reset::DUPLICATE });
+        target.input(Input::Finished { link, stream: StreamId(1) });
+        target.wait(30 * SECOND);
+    });
+}
+
+#[test]
+fn a_hello_on_a_losing_link_is_not_answered_with_our_chain_on_the_other() {
+    let peer = (1..100).find(|n| key(*n) > key(100)).expect("a key above ours");
+    let mut target = Target::new();
+    let group = target.groups[0];
+    target.node.open_direct(group, Expect::Key(key(peer)), at(7), target.now()).unwrap();
+    let dial = target.drain().iter().find_map(|o| match o {
+        Output::Dial { dial, .. } => Some(*dial),
+        _ => None,
+    });
+    // The link that we dialled survives: our key is the lower one.
+    let ours = LinkId(1);
+    let remote = at(7);
+    target.input(Input::LinkUp { link: ours, dial, peer: key(peer), binding: binding(1), remote });
+    let session = target.node.authority().session(&binding(1), &key(1));
+    let tag = target.node.authority().tag(&session, false);
+    let chain = Paper::new(key(1), key(peer)).chain();
+    let body = [&hello(tag, 3)[2..], &chain[..]].concat();
+    let answer = target.say(ours, 0, &frame(3, &body));
+    assert!(answer.iter().any(|o| matches!(o, Output::Trust { .. })), "{answer:#?}");
+    // On a link of its own the peer names group 2, of which it is no member, and then proves itself for group 1.
+    let theirs = target.link(2, key(peer), at(8));
+    let before = target.log.len();
+    target.say(theirs, 1, &hello(target.tag(theirs, 2), 3));
+    let proved = [hello(target.tag(theirs, 1), 3), proof(&chain)].concat();
+    let answer = target.say(theirs, 3, &proved);
+    assert!(answer.iter().any(|o| matches!(o, Output::Trust { .. })), "{answer:#?}");
+    target.wait(SECOND);
+    let offered = |(_, o): &(u64, Output)| matches!(o, Output::Open { .. });
+    assert!(!target.log[before..].iter().any(offered), "{:#?}", &target.log[before..]);
+}
