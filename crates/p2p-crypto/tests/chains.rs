@@ -4,9 +4,9 @@ mod forge;
 
 use bytes::Bytes;
 use forge::*;
-use p2p_core::{Code, FileTime, Roles};
+use p2p_core::{Code, FileTime, KeyId, Roles};
 use p2p_crypto::{
-    Cause, CryptoError, GroupIdentity, Identity, IdentityInfo, Invitation, IssueRequest,
+    Cause, CryptoError, GroupIdentity, Identity, IdentityInfo, Invitation, IssueRequest, PeerName,
     inspect_chain, verify_chain,
 };
 use proptest::prelude::*;
@@ -169,6 +169,27 @@ fn a_member_of_one_group_is_nobody_in_another() {
 }
 
 #[test]
+fn two_keys_with_one_name_are_two_identities() {
+    // A name is 20 bytes of the hash; somebody may make two keys whose hashes begin alike. Only the whole counts.
+    let family = Family::new(2);
+    let at = |group: &KeyId, peer: &KeyId| verify_chain(group, &family.chain(), peer, &now());
+    let alike = |key: KeyId| {
+        let mut other = key;
+        other.0[20..].reverse();
+        assert!(PeerName::for_key(&key, None).unwrap().is_of(&other) && other != key);
+        other
+    };
+    let (group, leaf) = (family.group(), family.leaf());
+    assert!(at(&group, &leaf).is_ok());
+    assert_eq!(at(&group, &alike(leaf)).unwrap_err(), Cause::OtherIdentity.refusal());
+    assert_eq!(at(&alike(group), &leaf).unwrap_err(), Cause::OtherRoot.refusal());
+    // Nor is a link made by the name alone: the issuer's whole key id stands in the certificate.
+    let mut family = Family::new(2);
+    family.certs[2].fields.issuer = octets(&alike(family.keys[1].id()).0);
+    assert_eq!(inspect_chain(&family.chain()).unwrap_err(), Cause::Links.refusal());
+}
+
+#[test]
 fn the_end_of_a_membership_is_the_earliest_in_its_chain() {
     let group = GroupIdentity::create(None, None, now()).unwrap();
     let (ada, bob, cid) = (identity(), identity(), identity());
@@ -195,6 +216,48 @@ proptest! {
     #[test]
     fn noise_is_no_chain(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
         prop_assert!(inspect_chain(&bytes).is_err());
+    }
+
+    /// Nor does the longest chain there is, with any one bit flipped.
+    #[test]
+    fn a_flipped_bit_of_the_longest_chain_is_noticed(bit in any::<proptest::sample::Index>()) {
+        let family = Family::new(24);
+        let mut chain = family.chain();
+        let bit = bit.index(8 * chain.len());
+        chain[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(verify_chain(&family.group(), &chain, &family.leaf(), &now()).is_err());
+    }
+
+    /// Whatever rights, names and lifetimes are asked for: either nothing is issued, or a chain that every peer accepts,
+    /// with just these, and never more than the issuer has.
+    #[test]
+    fn what_is_issued_is_what_was_asked(
+        own in prop::sample::select(vec![Roles::ADMIN, Roles::INVITING_MEMBER, Roles::MEMBER]),
+        wanted in prop::collection::vec(prop::sample::select(vec![Roles::ADMIN, Roles::INVITING_MEMBER, Roles::MEMBER]), 1..3),
+        name in "\\PC{0,40}",
+        end in prop::option::of(0u64..2_000_000),
+    ) {
+        let (ada, bob) = (identity(), identity());
+        let group = GroupIdentity::create(None, None, now()).unwrap();
+        let adas = group.issue_creator(&ada.info(), now()).unwrap();
+        let bobs = invite(&ada, &adas, &bob.info(), own).unwrap();
+        let wanted = wanted.into_iter().fold(Roles::empty(), Roles::with);
+        let expires = end.map(|seconds| now().minus_seconds(1_000_000).plus_seconds(seconds));
+        let Ok(cid) = Identity::create(None, Some(&name), now()) else { return Ok(()) };
+        let subject = cid.info();
+        let request = IssueRequest { subject: &subject, roles: wanted, expires, hints: &[], now: now() };
+        let may = own.grantable().contains(wanted) && expires.is_none_or(|end| end > now());
+        let issued = Invitation::issue(&bob, &bobs, &request);
+        prop_assert_eq!(issued.is_ok(), may, "{:?}", issued);
+        if let Ok(invitation) = issued {
+            let member =
+                verify_chain(&group.key_id(), invitation.chain(), &cid.key_id(), &now()).unwrap();
+            prop_assert_eq!((member.roles, member.depth), (wanted, 3));
+            prop_assert_eq!(&member.friendly_name, cid.friendly_name());
+            prop_assert_eq!(member.not_after, expires.unwrap_or(FileTime::NO_END));
+            let read = Invitation::parse(&invitation.to_line()).unwrap();
+            prop_assert_eq!(read.as_xml(), invitation.as_xml());
+        }
     }
 
     /// Neither does a real chain with a part overwritten, doubled or removed.

@@ -707,6 +707,7 @@ def exports():
     write("export", "export-of-a-million-passes", export(passes=1_000_000), *bad)
     write("export", "export-of-no-lane", export(lanes=0), *bad)
     write("export", "export-of-a-thousand-lanes", export(lanes=1_000), *bad)
+    write("export", "export-base64", export().replace("</DATA>", "*</DATA>"), "CRYPT_E_BAD_ENCODE", "NTE_BAD_DATA")
     write("export", "export-with-the-key-of-eve", export(key=EVE), "CRYPT_E_NO_KEY_PROPERTY", "NTE_BAD_KEYSET")
     write("export", "export-with-a-byte-behind", export(tail=b"\0"), "CRYPT_E_ASN1_CORRUPT", "CERT_E_MALFORMED")
 

@@ -1,0 +1,212 @@
+//! Every cause is met at every surface that its row names, and at no other: the corpus through all doors at once.
+//!
+//! A broken certificate is shown in TLS, described, loaded, imported and, in its chain, as a membership, in an invitation
+//! and as the chain of somebody who issues. What each door says is held against the table.
+
+mod forge;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use forge::*;
+use p2p_core::{FileTime, KeyId, Refusal, Roles};
+use p2p_crypto::{
+    Cause, CryptoError, GroupIdentity, Identity, IdentityInfo, Invitation, IssueRequest, Surface,
+    inspect_chain, verify_chain, verify_tls_certificate,
+};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::digest::{SHA256, digest};
+
+/// What was seen where. A cause by its place in the table, since two pairs share their codes.
+#[derive(Default)]
+struct Seen(BTreeSet<(usize, Surface)>);
+
+impl Seen {
+    fn cause(&mut self, cause: Cause, surface: Surface) {
+        let place = Cause::all().position(|known| known == cause).unwrap();
+        assert!(cause.surfaces().contains(&surface), "{cause:?} at {surface:?}");
+        self.0.insert((place, surface));
+    }
+
+    /// A refusal may be any of the causes that have its codes and can be met there.
+    fn refusal<T>(&mut self, result: Result<T, Refusal>, surface: Surface) {
+        let Err(refusal) = result else { return };
+        let causes: Vec<Cause> = Cause::all()
+            .filter(|cause| cause.refusal() == refusal && cause.surfaces().contains(&surface))
+            .collect();
+        assert!(!causes.is_empty(), "{refusal:?} at {surface:?}");
+        causes.into_iter().for_each(|cause| self.cause(cause, surface));
+    }
+
+    fn error<T>(&mut self, result: Result<T, CryptoError>, surface: Surface) {
+        let Err(CryptoError::Refused { code, cause, refusal }) = result else { return };
+        let due = match surface {
+            Surface::Invitation | Surface::Joining => cause.incoming_code(),
+            Surface::Issuing => cause.issuing_code(),
+            _ => refusal.code,
+        };
+        assert_eq!((code, refusal), (due, cause.refusal()), "{cause:?} at {surface:?}");
+        self.cause(cause, surface);
+    }
+}
+
+/// The key of this name in the corpus.
+fn person(name: &str) -> Identity {
+    let seed = digest(&SHA256, format!("corpus {name}").as_bytes());
+    let pkcs8 = sequence(&[integer(0), algorithm(oid::ED25519), octets(&octets(seed.as_ref()))]);
+    Identity::from_pkcs8(&pkcs8, None, None, now()).unwrap()
+}
+
+fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+fn split(mut chain: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    while let Some((length, rest)) = chain.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes(*length));
+        let Some((certificate, after)) = rest.split_at_checked(length) else { break };
+        found.push(certificate);
+        chain = after;
+    }
+    found
+}
+
+/// An export of any bytes, by the README.
+fn export(contents: &[u8]) -> String {
+    let mut head = vec![1, 1];
+    for number in [1_024_u32, 1, 1] {
+        head.extend(number.to_be_bytes());
+    }
+    head.extend([b's'; 16]);
+    head.extend([b'n'; 12]);
+    let mut key = [0; 32];
+    let params = Params::new(1_024, 1, 1, Some(32)).unwrap();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2.hash_password_into(b"secret", &[b's'; 16], &mut key).unwrap();
+    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).unwrap());
+    let aad = Aad::from([b"pgrp1/identity export\0", &head[..], b"x"].concat());
+    let mut sealed = contents.to_vec();
+    let nonce = Nonce::assume_unique_for_key([b'n'; 12]);
+    key.seal_in_place_append_tag(nonce, aad, &mut sealed).unwrap();
+    let data = STANDARD.encode([head, sealed].concat());
+    format!(
+        "<PEERIDENTITYEXPORT VERSION=\"1.0\"><PEERNAME>x</PEERNAME><DATA>{data}</DATA></PEERIDENTITYEXPORT>"
+    )
+}
+
+/// One certificate at every door that takes one.
+fn certificate(der: &[u8], bob: &Identity, seen: &mut Seen) {
+    seen.refusal(verify_tls_certificate(der), Surface::Tls);
+    let body = STANDARD.encode(der);
+    let described =
+        format!("<PEERIDENTITYINFO VERSION=\"1.0\"><IDC>{body}</IDC></PEERIDENTITYINFO>");
+    seen.refusal(IdentityInfo::from_xml(&described), Surface::Description);
+    seen.refusal(Identity::from_parts(bob.pkcs8(), der), Surface::Loading);
+    seen.refusal(GroupIdentity::from_parts(bob.pkcs8(), der), Surface::Loading);
+    let length = (bob.pkcs8().len() as u16).to_be_bytes();
+    let contents = [&length[..], bob.pkcs8(), der].concat();
+    seen.error(Identity::import(&export(&contents), "secret"), Surface::Importing);
+}
+
+/// A chain at every door that takes one, at a few times.
+fn chain_of(bytes: &[u8], people: &[Identity], seen: &mut Seen) {
+    seen.refusal(inspect_chain(bytes), Surface::Chain);
+    let (root, eve) = (people[0].key_id(), people[1].info());
+    let plain =
+        IssueRequest { subject: &eve, roles: Roles::MEMBER, expires: None, hints: &[], now: now() };
+    for at in [NOW - 700, NOW, NOW + 701].map(FileTime::from_unix) {
+        for peer in people {
+            for group in [root, KeyId([7; 32])] {
+                seen.refusal(verify_chain(&group, bytes, &peer.key_id(), &at), Surface::Chain);
+            }
+            issuing(peer, bytes, IssueRequest { now: at, ..plain }, seen);
+        }
+    }
+    for peer in people {
+        let again = peer.info();
+        for subject in [&eve, &again] {
+            for expires in [None, Some(now().minus_seconds(1)), Some(FileTime::NO_END)] {
+                issuing(peer, bytes, IssueRequest { subject, expires, ..plain }, seen);
+            }
+            issuing(peer, bytes, IssueRequest { subject, roles: Roles::ADMIN, ..plain }, seen);
+        }
+    }
+    let (body, signature) = (STANDARD.encode(bytes), STANDARD.encode([7; 64]));
+    let text = format!(
+        "<PEERINVITATION VERSION=\"2.0\"><CLOUDNAME>Global_</CLOUDNAME><SCOPE>GLOBAL</SCOPE>\
+         <CLOUDFLAGS>0</CLOUDFLAGS><GMC>{body}</GMC><SIG>{signature}</SIG></PEERINVITATION>"
+    );
+    seen.error(Invitation::parse(&text), Surface::Invitation);
+}
+
+/// `issuer` invites with a chain that may not even be its own; and who is invited joins.
+fn issuing(issuer: &Identity, chain: &[u8], request: IssueRequest<'_>, seen: &mut Seen) {
+    let issued = Invitation::issue(issuer, &chain.to_vec().into(), &request);
+    if let Ok(invitation) = &issued {
+        joining(invitation, seen);
+    }
+    seen.error(issued, Surface::Issuing);
+}
+
+fn joining(invitation: &Invitation, seen: &mut Seen) {
+    let member = invitation.member();
+    for (who, at) in [
+        (KeyId([7; 32]), member.not_before),
+        (member.key, member.not_before.minus_seconds(601)),
+        (member.key, member.not_after.plus_seconds(601)),
+    ] {
+        seen.error(invitation.check_for(&who, at), Surface::Joining);
+    }
+}
+
+#[test]
+fn every_cause_is_met_just_where_its_row_says() {
+    let people = ["root", "eve", "bob", "ada"].map(person);
+    let bob = &people[2];
+    let mut seen = Seen::default();
+    // Most chains have most of their certificates in common.
+    let mut certificates = BTreeSet::from([vec![0x30; 4_097]]);
+    for (path, bytes) in corpus() {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("chain") => {
+                chain_of(&bytes, &people, &mut seen);
+                certificates.extend(split(&bytes).into_iter().map(<[u8]>::to_vec));
+            }
+            Some("der") => drop(certificates.insert(bytes)),
+            Some("p8") => {
+                seen.error(Identity::from_pkcs8(&bytes, None, None, now()), Surface::Importing);
+                seen.refusal(Identity::from_parts(&bytes, bob.certificate()), Surface::Loading);
+                seen.refusal(
+                    GroupIdentity::from_parts(&bytes, bob.certificate()),
+                    Surface::Loading,
+                );
+            }
+            Some("xml") => {
+                let text = std::str::from_utf8(&bytes).unwrap();
+                seen.refusal(IdentityInfo::from_xml(text), Surface::Description);
+                seen.error(Invitation::parse(text), Surface::Invitation);
+                seen.error(Identity::import(text, "correct horse"), Surface::Importing);
+            }
+            _ => {}
+        }
+    }
+    certificates.iter().for_each(|der| certificate(der, bob, &mut seen));
+
+    let missing: Vec<_> = Cause::all()
+        .enumerate()
+        .flat_map(|(place, cause)| {
+            cause.surfaces().iter().map(move |surface| (place, cause, *surface))
+        })
+        // Its files are p2p-store's.
+        .filter(|row| row.2 != Surface::Store && !seen.0.contains(&(row.0, row.2)))
+        .map(|row| (row.1, row.2))
+        .collect();
+    assert!(missing.is_empty(), "never met: {missing:?}");
+}
