@@ -14,6 +14,7 @@ use crate::event::{Cause, Connection, ConnectionChange, Event};
 use crate::group::{Life, PeerKey};
 use crate::id::{Address, ConnectionId, GroupKey, InstanceId};
 use crate::io::{LinkId, StreamId, Timer};
+use crate::limits::SECOND;
 use crate::node::{ConnectionInfo, Node};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -300,7 +301,10 @@ impl<A: Authority> Node<A> {
         }
         self.show_presence(key, peer.0);
         self.closing_progress(key);
-        if cause == Cause::Lost {
+        // One that takes us in and drops us at once is left to the slower search.
+        let now = self.now.tick;
+        let stood = self.links.get(&link).is_some_and(|l| now.since(l.up) >= SECOND);
+        if cause == Cause::Lost && stood {
             self.look_for(key, peer.0);
         }
     }

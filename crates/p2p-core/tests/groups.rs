@@ -460,8 +460,20 @@ fn a_surplus_of_groups_on_a_link_is_refused_and_harms_nobody() {
 }
 
 #[test]
+fn a_neighbour_that_is_lost_at_once_is_not_dialled_at_once() {
+    let (mut world, groups) = pair(23);
+    let w = world.live_wires()[0];
+    world.snap(w);
+    world.run(5 * SECOND);
+    assert_eq!((bits(&world, 0, groups[0]), bits(&world, 1, groups[1])), (1, 1));
+    world.run(40 * SECOND);
+    assert_eq!((bits(&world, 0, groups[0]), bits(&world, 1, groups[1])), (3, 3));
+}
+
+#[test]
 fn the_network_goes_away_and_comes_back() {
     let (mut world, groups) = pair(20);
+    world.run(2 * SECOND);
     world.machines[0].listening = false;
     let w = world.live_wires()[0];
     world.snap(w);

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use p2p_core::{Address, DialId, DownCause, Expect, Input};
+use p2p_core::{Address, DialId, DownCause, Expect, Input, LinkId};
 use quinn::{
     Connecting, Connection, ConnectionError, Endpoint, EndpointConfig, Incoming, TokioRuntime,
 };
@@ -398,6 +398,7 @@ impl<M: Machine> Engine<M> {
             return connection.close(var_int(p2p_core::close::SHUTDOWN), b"");
         };
         tracing::debug!(link = link.id.0, %peer, %remote, dialled = dial.is_some(), "link up");
+        let mut end = LinkEnd { engine: &self, link: link.id, reported: false };
         let error = self.serve(&link).await;
         let cause = cause(&error, None);
         match cause {
@@ -416,6 +417,7 @@ impl<M: Machine> Engine<M> {
             link.last_words(&mut io);
             self.pump(&link, &mut io);
         }
+        end.reported = true;
         self.link_down(link.id, cause);
     }
 
@@ -433,6 +435,22 @@ impl<M: Machine> Engine<M> {
                 None => {}
             }
             self.pump(link, &mut io);
+        }
+    }
+}
+
+/// Reports the end of a link whose task panics: the node must not wait for one that is gone.
+struct LinkEnd<'a, M: Machine> {
+    engine: &'a Arc<Engine<M>>,
+    link: LinkId,
+    reported: bool,
+}
+
+impl<M: Machine> Drop for LinkEnd<'_, M> {
+    fn drop(&mut self) {
+        if !self.reported && std::thread::panicking() {
+            tracing::error!(link = self.link.0, "the task of a link panicked");
+            self.engine.link_down(self.link, DownCause::Local);
         }
     }
 }
