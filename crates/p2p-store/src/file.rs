@@ -11,13 +11,14 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use p2p_core::{Address, GroupSnapshot, KeyId, StoreChange};
 
+use crate::claim::Claim;
 use crate::codec::{decode_listening, encode_listening};
 use crate::database::{Database, Device, file_device};
 use crate::secrets::{
@@ -50,8 +51,8 @@ struct Open {
     database: Option<Database>,
     /// Whether a [`GroupLock`] keeps the claim; else it ends with the call that made it.
     kept: bool,
-    /// Holds the claim: closing it gives the group back.
-    _lock: File,
+    /// Dropping it gives the group back.
+    _lock: Claim,
 }
 
 impl std::fmt::Debug for FileStore {
@@ -107,11 +108,10 @@ impl FileStore {
             .truncate(false)
             .open(&path)
             .map_err(|error| StoreError::io(&path, error))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::GroupInUse),
-            Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
-        }
+        let lock = Claim::lock(lock).map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::GroupInUse,
+            TryLockError::Error(error) => StoreError::io(&path, error),
+        })?;
         clean(&folder).map_err(|error| StoreError::io(&folder, error))?;
         let device = Arc::clone(&self.shared.device);
         Ok(Open { folder, group: *group, device, database: None, kept, _lock: lock })
@@ -501,6 +501,19 @@ mod tests {
         let (store, _) = store_with_room(folder.path(), 0);
         assert_eq!(store.load(&GROUP).unwrap_err().code(), Code::PEER_E_DISK_FULL);
         assert_eq!(store.commit(&[addresses(1, 1)]).unwrap_err().code(), Code::PEER_E_DISK_FULL);
+    }
+
+    #[test]
+    fn a_group_is_given_back_though_a_child_process_still_has_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::new(folder.path());
+        let lock = store.lock(&GROUP).unwrap();
+        // What `fork` does: another descriptor of the same open file, which nobody here can close.
+        let inherited =
+            store.shared.open()[&GROUP].lock().unwrap()._lock.file().try_clone().unwrap();
+        drop(lock);
+        drop(FileStore::new(folder.path()).lock(&GROUP).unwrap());
+        drop(inherited);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Which run of an identity's node this is, so that peers can drop the links of one that was killed.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 
 use p2p_core::InstanceId;
 
 use crate::StoreError;
+use crate::claim::Claim;
 use crate::secrets::private_options;
 
 /// Digits of an instance id.
@@ -16,8 +17,7 @@ const DIGITS: u64 = 16;
 /// the same identity, but only one of them can say which run came before it.
 #[derive(Debug)]
 pub struct Run {
-    /// Locked; the lock goes with the file.
-    file: File,
+    claim: Claim,
     path: PathBuf,
     previous: Option<InstanceId>,
 }
@@ -27,17 +27,17 @@ impl Run {
     pub(crate) fn begin(path: PathBuf) -> Result<Option<Run>, StoreError> {
         let open =
             private_options().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = open.map_err(|error| StoreError::io(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let file = open.map_err(|error| StoreError::io(&path, error))?;
+        let mut claim = match Claim::lock(file) {
+            Ok(claim) => claim,
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
-        }
+        };
         let mut text = String::new();
-        let read = Read::by_ref(&mut file).take(DIGITS + 1).read_to_string(&mut text);
+        let read = Read::by_ref(claim.file()).take(DIGITS + 1).read_to_string(&mut text);
         // What cannot be read tells nothing: then peers find out by their time-outs, as without it.
         let previous = read.ok().and_then(|_| u64::from_str_radix(text.trim_end(), 16).ok());
-        Ok(Some(Run { file, path, previous: previous.map(InstanceId) }))
+        Ok(Some(Run { claim, path, previous: previous.map(InstanceId) }))
     }
 
     /// The run before this one, if it is known. It has ended: it would hold the lock.
@@ -51,9 +51,10 @@ impl Run {
     /// What the disk gives; the next run then does not know of this one.
     pub fn record(&mut self, instance: InstanceId) -> Result<(), StoreError> {
         let mut write = || {
-            self.file.rewind()?;
-            self.file.set_len(0)?;
-            write!(self.file, "{:0width$x}", instance.0, width = DIGITS as usize)
+            let file = self.claim.file();
+            file.rewind()?;
+            file.set_len(0)?;
+            write!(file, "{:0width$x}", instance.0, width = DIGITS as usize)
         };
         write().map_err(|error| StoreError::io(&self.path, error))
     }
@@ -72,6 +73,8 @@ mod tests {
         first.record(InstanceId(7)).unwrap();
         first.record(InstanceId(0xfeed)).unwrap();
         assert!(Run::begin(path.clone()).unwrap().is_none(), "the first still runs");
+        // What `fork` does: another descriptor of the same open file, which nobody here can close.
+        let _inherited = first.claim.file().try_clone().unwrap();
         drop(first);
         assert_eq!(Run::begin(path.clone()).unwrap().unwrap().previous(), Some(InstanceId(0xfeed)));
         std::fs::write(&path, [0xff; 40]).unwrap();
