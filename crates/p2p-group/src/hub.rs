@@ -1,6 +1,7 @@
 //! Between the node's lock and the rest of the world: events come in under the lock, work goes out without it.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -85,7 +86,13 @@ impl Hub {
             let calls = std::mem::take(&mut lock(&self.due).calls);
             for call in calls {
                 match call {
-                    Call::Ready(callback) => Wake::Ready(callback).fire(),
+                    Call::Ready(callback) => {
+                        let fire = AssertUnwindSafe(|| Wake::Ready(callback).fire());
+                        // Everybody else waits for this task too: it outlives a mistake of the application.
+                        if catch_unwind(fire).is_err() {
+                            tracing::error!("a function that was given to `on_ready` has panicked");
+                        }
+                    }
                     Call::Refused { peer, refusal } => {
                         tracing::warn!(peer = %peer, code = %refusal.code, detail = %refusal.detail, "peer turned away");
                     }

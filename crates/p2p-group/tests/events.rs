@@ -211,6 +211,22 @@ async fn a_callback_may_close_the_connection_it_hears_of() {
 }
 
 #[tokio::test]
+async fn a_callback_that_panics_stops_nobody_else() {
+    let (ann, bob) = pair().await;
+    let (anns, bobs) = (ann.watch(), bob.watch());
+    let broken = ann.watch();
+    broken.0.on_ready(|| panic!("a mistake of the application"));
+    let id = bob.open(&ann);
+    bobs.connected(id).await;
+    anns.any_connected().await;
+    // Waited for before it is sent: somebody has to wake this task.
+    let (message, sent) =
+        tokio::join!(anns.message(), async { bob.group.send(id, TEXT, "still here") });
+    sent.unwrap();
+    assert_eq!(message.bytes, "still here");
+}
+
+#[tokio::test]
 async fn a_subscription_is_a_stream_that_ends_with_its_handle() {
     let (ann, bob) = pair().await;
     let mut events = ann.group.subscribe(Filter::of([EventKind::Direct])).unwrap();
