@@ -22,6 +22,9 @@ use crate::queue::{Callback, HandleId, Item, Purpose, Queue, QueueId, Share, Wak
 const BATCH_BYTES: usize = 64 << 10;
 /// So many taken messages are reported at the latest.
 const BATCH_MESSAGES: usize = 64;
+/// A queue that holds so many events gets no further refusals: strangers cause them, and nobody may be reading. The log
+/// has them all.
+const REFUSED_MAX: usize = 1_024;
 
 /// What is to be done after the locks are released.
 #[derive(Debug, Default)]
@@ -113,7 +116,7 @@ impl Board {
         for queue in queues {
             self.freeze(queue, fx);
         }
-        fx.wakes.extend(std::mem::take(&mut self.rooms).into_values().map(Wake::Notify));
+        fx.wakes.extend(self.rooms.values().cloned().map(Wake::Notify));
         Some(self.handles.is_empty())
     }
 
@@ -264,7 +267,13 @@ impl Board {
         Arc::clone(self.rooms.entry(id).or_default())
     }
 
-    /// Wakes those who wait for room on `id`.
+    /// There is room on `id`. Who is late for this wake-up, because another sender took the room meanwhile, waits for the
+    /// next one: the entry stays.
+    fn room_again(&self, id: ConnectionId, fx: &mut Effects) {
+        fx.wakes.extend(self.rooms.get(&id).cloned().map(Wake::Notify));
+    }
+
+    /// Wakes those who wait for room on `id` for the last time: it has ended, or is closed.
     pub(crate) fn wake_room(&mut self, id: ConnectionId, fx: &mut Effects) {
         fx.wakes.extend(self.rooms.remove(&id).map(Wake::Notify));
     }
@@ -296,7 +305,7 @@ impl Board {
             Event::Refused { peer, remote, refusal } => {
                 self.publish(GroupEvent::Refused { peer, remote, refusal }, fx);
             }
-            Event::Writable(id) => self.wake_room(id, fx),
+            Event::Writable(id) => self.room_again(id, fx),
             Event::StoreFailed { code } => self.publish(GroupEvent::StoreFailed { code }, fx),
             // `Closed` is the instance's own affair.
             _ => {}
@@ -307,7 +316,8 @@ impl Board {
         let kind = event.kind();
         for id in &self.subscribers {
             let queue = self.queues.get_mut(id).expect("a subscriber has a queue");
-            if matches!(&queue.purpose, Purpose::Filter(filter) if filter.wants(kind)) {
+            let full = kind == EventKind::Refused && queue.entries.len() >= REFUSED_MAX;
+            if !full && matches!(&queue.purpose, Purpose::Filter(filter) if filter.wants(kind)) {
                 queue.push(Item::Event(event.clone()), Share::Free, &mut fx.wakes);
             }
         }

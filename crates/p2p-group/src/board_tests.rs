@@ -360,6 +360,22 @@ fn senders_are_woken_by_room_by_the_end_and_by_a_closed_handle() {
 }
 
 #[test]
+fn a_sender_that_is_late_for_one_wake_up_is_there_for_the_next() {
+    let mut world = World::new();
+    // It has asked whom to wait for, and does not wait yet.
+    let room = world.board.room(ConnectionId(1));
+    world.event(Event::Writable(ConnectionId(1)));
+    // Another sender took the room; now it waits.
+    let woken = |fx: Effects| {
+        fx.wakes.iter().any(|wake| matches!(wake, Wake::Notify(other) if Arc::ptr_eq(other, &room)))
+    };
+    assert!(woken(world.event(Event::Writable(ConnectionId(1)))), "room again");
+    let other = world.board.open_handle();
+    assert!(woken(world.close(other)), "a handle was closed");
+    assert!(woken(world.close(world.handle)), "another one was");
+}
+
+#[test]
 fn a_peer_gets_its_name_with_its_membership() {
     let mut world = World::new();
     let stranger = KeyId([8; 32]);
@@ -389,4 +405,22 @@ fn every_kind_of_event_reaches_a_filter_for_everything() {
         world.drain(queue),
         ["Status", "ConnectionFailed", "Neighbour", "Member", "Refused", "StoreFailed"]
     );
+}
+
+#[test]
+fn strangers_cannot_fill_a_queue_that_nobody_reads() {
+    let mut world = World::new();
+    let queue = world.board.subscribe(world.handle, Filter::all()).unwrap();
+    let refusal =
+        p2p_core::Refusal { code: Code::CRYPT_E_NO_MATCH, detail: Code::CERT_E_CN_NO_MATCH };
+    let remote = std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into();
+    for _ in 0..2 * REFUSED_MAX {
+        world.event(Event::Refused { peer: PEER, remote, refusal });
+    }
+    world.event(Event::Status(Status::default()));
+    let queued = world.drain(queue);
+    assert_eq!(queued.len(), REFUSED_MAX + 1);
+    assert_eq!(queued.last().unwrap(), "Status", "what is left out is refusals only");
+    world.event(Event::Refused { peer: PEER, remote, refusal });
+    assert_eq!(world.drain(queue), ["Refused"], "there is room again");
 }

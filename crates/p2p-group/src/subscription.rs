@@ -24,8 +24,9 @@ use crate::queue::{Callback, QueueId};
 /// # How much can be queued
 ///
 /// Messages: at most 8 MiB per connection and 32 MiB per peer, as [`Limits`](crate::Limits) say; a subscription that
-/// takes none holds back those who send. Other events are small, and as many as happen: a subscription that is kept
-/// must be read.
+/// takes none holds back those who send. A subscription that holds 1,024 events gets no further
+/// [`Refused`](GroupEvent::Refused), which strangers cause. Other events are small, and as many as happen: a
+/// subscription that is kept must be read.
 pub struct Subscription {
     handle: Arc<Handle>,
     queue: QueueId,
