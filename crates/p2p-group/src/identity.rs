@@ -144,15 +144,20 @@ impl Home {
     /// Makes and keeps a new identity. The first one becomes the default.
     ///
     /// # Errors
-    /// For a name that is not allowed, a full home (1,024 identities), and what the disk gives.
+    /// For a name that is not allowed, a full home (1,024 identities), a default identity that is damaged, and what the
+    /// disk gives; then nothing is stored.
     pub fn create_identity(
         &self,
         options: impl Into<IdentityOptions>,
     ) -> Result<Identity, IdentityError> {
         let keys = new_keys(&options.into())?;
+        let first = self.0.default_identity()?.is_none();
         self.0.create(&keys)?;
-        if self.0.default_identity()?.is_none() {
-            self.0.set_default(keys.name())?;
+        if first && let Err(error) = self.0.set_default(keys.name()) {
+            if let Err(error) = self.0.delete(keys.name()) {
+                tracing::warn!(%error, "an identity that could not become the default is still stored");
+            }
+            return Err(error.into());
         }
         Ok(self.own(keys))
     }

@@ -53,10 +53,14 @@ pub(crate) fn from_store(
     invitee: &IdentityInfo,
     options: InviteOptions,
 ) -> Result<Invitation, InviteError> {
-    let said = store.listening(group).map_err(GroupError::from)?.unwrap_or_default();
+    let mut said = store.listening(group).map_err(GroupError::from)?.unwrap_or_default();
     // Whoever has the group open keeps the list of members to itself; where it listens is enough.
     let known = match store.load(group) {
-        Ok(snapshot) => snapshot,
+        // Nobody has it open: addresses that are still there were left behind by a process that was killed.
+        Ok(snapshot) => {
+            said.addresses.clear();
+            snapshot
+        }
         Err(StoreError::GroupInUse) => Default::default(),
         Err(error) => return Err(GroupError::from(error).into()),
     };

@@ -232,6 +232,35 @@ async fn inviting_needs_no_lock_on_the_group() {
 }
 
 #[tokio::test]
+async fn an_invitation_does_not_name_where_a_killed_process_listened() {
+    let (_folder, home) = home();
+    let ann = End::creator(node_in(&home, "Ann")).await;
+    let (identity, group) = (ann.node.identity().name().clone(), ann.group.name().clone());
+    let info = node("Bob").identity().info();
+    let invite = || home.invite(&identity, &group, &info, InviteOptions::default()).unwrap();
+    while invite().hints().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let groups = home.path().join("identities").join(identity.authority()).join("groups");
+    let folder = std::fs::read_dir(groups).unwrap().next().unwrap().unwrap().path();
+    let written = std::fs::read(folder.join("listening")).unwrap();
+    ann.group.close().await.unwrap();
+    // A process that is killed does not take its addresses back.
+    std::fs::write(folder.join("listening"), written).unwrap();
+    assert_eq!(invite().hints(), []);
+}
+
+#[test]
+fn an_identity_that_cannot_become_the_default_is_not_stored() {
+    let (_folder, home) = home();
+    std::fs::create_dir_all(home.path()).unwrap();
+    std::fs::write(home.path().join("default"), "damaged").unwrap();
+    let refused = home.create_identity("Ann").unwrap_err();
+    assert_eq!(refused.code(), Code::PEER_E_CERT_STORE_CORRUPTED);
+    assert!(home.identities().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn who_never_met_a_member_cannot_invite() {
     let (_folder, home) = home();
     let ann = node("Ann");
