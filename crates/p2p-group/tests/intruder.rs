@@ -3,7 +3,7 @@
 mod common;
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use common::*;
 use p2p_core::{Authority, Event, Expect, GroupKey, GroupSnapshot};
@@ -85,8 +85,7 @@ fn thief(group: KeyId, stolen: &Arc<Member>) -> (Driver<Thief>, KeyId, GroupKey,
 
 #[tokio::test]
 async fn a_stolen_chain_opens_nothing_and_the_group_is_told_why() {
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let log = Log::of_this_process();
     let (ann, bob) = pair().await;
     let refusals = watch(&ann.group, Filter::of([EventKind::Refused]));
     let (driver, key, group, mut told) = thief(ann.group.key(), bob.group.own());
@@ -96,11 +95,8 @@ async fn a_stolen_chain_opens_nothing_and_the_group_is_told_why() {
         panic!("not a refusal")
     };
     assert_eq!((peer, refusal.code), (key, Code::CRYPT_E_NO_MATCH));
-    let warning = within(log.warning()).await;
-    assert!(
-        warning.contains(&key.authority_hex()) && warning.contains("CRYPT_E_NO_MATCH"),
-        "{warning}"
-    );
+    let warning = within(log.warning_about(key)).await;
+    assert!(warning.contains("CRYPT_E_NO_MATCH"), "{warning}");
     // The thief learns no more than that nobody lets it in.
     while !matches!(within(told.recv()).await.unwrap(), Event::ConnectionFailed { .. }) {}
     assert_eq!(ann.group.status().unwrap(), Status { listening: true, connected: true });
@@ -108,6 +104,7 @@ async fn a_stolen_chain_opens_nothing_and_the_group_is_told_why() {
 
 #[tokio::test]
 async fn a_direct_connection_from_an_intruder_is_seen_by_nobody() {
+    Log::of_this_process();
     let (ann, bob) = pair().await;
     let everything = watch(&ann.group, Filter::of([EventKind::Direct, EventKind::Data]));
     let (driver, _, group, mut told) = thief(ann.group.key(), bob.group.own());
@@ -127,10 +124,23 @@ async fn a_direct_connection_from_an_intruder_is_seen_by_nobody() {
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
+/// One for all tests: they may run side by side, and a subscriber of one thread alone can miss what it should hear.
+static LOG: OnceLock<Log> = OnceLock::new();
+
 impl Log {
-    async fn warning(&self) -> String {
+    fn of_this_process() -> &'static Log {
+        LOG.get_or_init(|| {
+            let log = Log::default();
+            tracing::subscriber::set_global_default(log.clone()).unwrap();
+            log
+        })
+    }
+
+    async fn warning_about(&self, key: KeyId) -> String {
+        let key = key.authority_hex();
         loop {
-            if let Some(line) = self.0.lock().unwrap().first() {
+            let about = |line: &&String| line.contains(&key);
+            if let Some(line) = self.0.lock().unwrap().iter().find(about) {
                 return line.clone();
             }
             tokio::task::yield_now().await;
