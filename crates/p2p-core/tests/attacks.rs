@@ -11,36 +11,8 @@ use p2p_core::{
     GroupSnapshot, Input, KeyId, Limits, LinkId, Node, Now, Output, SECOND, StoreChange, StreamId,
     Taken, Tick, reset,
 };
+use world::raw::*;
 use world::{Fake, GENESIS, MS, Paper, at, key};
-
-const DC_OPEN: u64 = 0x40;
-const DC_DATA: u64 = 0x43;
-const DC_CLOSE: u64 = 0x44;
-
-fn varint(value: u64) -> Vec<u8> {
-    match value {
-        0..0x40 => vec![value as u8],
-        0x40..0x4000 => (value as u16 | 0x4000).to_be_bytes().to_vec(),
-        _ => (value as u32 | 0x8000_0000).to_be_bytes().to_vec(),
-    }
-}
-
-fn frame(kind: u64, body: &[u8]) -> Vec<u8> {
-    [varint(kind), varint(body.len() as u64), body.to_vec()].concat()
-}
-
-fn data(more: bool, payload: &[u8]) -> Vec<u8> {
-    frame(DC_DATA, &[&[1; 16][..], &[u8::from(more)], payload].concat())
-}
-
-fn hello(tag: [u8; 16], instance: u64) -> Vec<u8> {
-    let ids = [instance, 0, 77].map(u64::to_be_bytes).concat();
-    frame(1, &[&[0, 0][..], &tag, &ids, &varint(4 << 20)].concat())
-}
-
-fn proof(chain: &[u8]) -> Vec<u8> {
-    frame(2, chain)
-}
 
 fn binding(n: u64) -> [u8; 32] {
     world::fake::mix(&[b"binding", &n.to_be_bytes()])
@@ -258,7 +230,8 @@ fn messages_that_never_end_are_bounded_over_all_connections_of_a_peer() {
     for stream in &streams {
         target.say(link, *stream, &frame(DC_OPEN, &tag));
     }
-    let message = [data(true, &vec![0; 1_000_000]).repeat(4), data(false, b"the end")].concat();
+    let message =
+        [data(1, true, &vec![0; 1_000_000]).repeat(4), data(1, false, b"the end")].concat();
     let mut sent = vec![0; streams.len()];
     let pour = |target: &mut Target, sent: &mut Vec<usize>| {
         let before = target.log.len();
@@ -310,7 +283,7 @@ fn a_message_in_crumbs_costs_what_it_weighs() {
         let message = vec![9; 100_000];
         let mut frames = Vec::new();
         for (n, piece) in message.chunks(fragment).enumerate() {
-            frames.extend(data((n + 1) * fragment < message.len(), piece));
+            frames.extend(data(1, (n + 1) * fragment < message.len(), piece));
         }
         let before = target.log.len();
         assert_eq!(target.pour(link, 3, &frames, if fragment == 1 { 60 } else { 1 }), frames.len());
@@ -385,7 +358,7 @@ fn the_end_of_a_stream_is_read_also_when_its_credit_is_used_up() {
     let link = target.member(7);
     let tag = target.tag(link, 1);
     target.say(link, 3, &frame(DC_OPEN, &tag));
-    target.say(link, 3, &data(false, &[0; 744]));
+    target.say(link, 3, &data(1, false, &[0; 744]));
     let close = frame(DC_CLOSE, &[1]);
     let left = target.credit[&(link, StreamId(3))] - close.len();
     // A frame that is skipped, as long as it takes.

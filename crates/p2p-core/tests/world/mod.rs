@@ -9,6 +9,7 @@ pub mod check;
 pub mod fake;
 mod machine;
 pub mod net;
+pub mod raw;
 pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
