@@ -227,13 +227,12 @@ impl Board {
         self.queues.get(&id).map(|queue| Arc::clone(&queue.notify))
     }
 
-    /// The waker of the one task that polls this queue.
-    pub(crate) fn set_waker(&mut self, id: QueueId, waker: &Waker) {
-        if let Some(queue) = self.queues.get_mut(&id) {
-            match &mut queue.waker {
-                Some(old) => old.clone_from(waker),
-                None => queue.waker = Some(waker.clone()),
-            }
+    /// The waker of the one task that polls this queue. What is answered is to be dropped without the lock: a waker may
+    /// be the last to hold its task, and with it whatever that task holds.
+    pub(crate) fn set_waker(&mut self, id: QueueId, waker: Waker) -> Option<Waker> {
+        match self.queues.get_mut(&id) {
+            Some(queue) => queue.waker.replace(waker),
+            None => Some(waker),
         }
     }
 

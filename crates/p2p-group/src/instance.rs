@@ -257,7 +257,9 @@ impl Instance {
 
     /// As [`take`](Self::take), for the one task that polls the queue.
     pub(crate) fn poll_take(&self, queue: QueueId, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        lock(&self.board).set_waker(queue, cx.waker());
+        let waker = cx.waker().clone();
+        let old = lock(&self.board).set_waker(queue, waker);
+        drop(old);
         match self.try_take(queue) {
             Next::Item(item) => Poll::Ready(Some(item)),
             Next::Over => Poll::Ready(None),

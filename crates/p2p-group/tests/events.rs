@@ -6,6 +6,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::task::{Context, Wake, Waker};
 
 use common::*;
 use futures_core::Stream;
@@ -224,6 +226,30 @@ async fn a_callback_that_panics_stops_nobody_else() {
         tokio::join!(anns.message(), async { bob.group.send(id, TEXT, "still here") });
     sent.unwrap();
     assert_eq!(message.bytes, "still here");
+}
+
+#[test]
+fn a_waker_that_is_replaced_may_use_the_group_while_it_goes() {
+    /// As an executor's waker that is the last to hold its task, and with it what the task holds.
+    struct Task(Group);
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Task {
+        fn drop(&mut self) {
+            drop(self.0.subscribe(Filter::all()));
+        }
+    }
+    let (done, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let group = Group::create(&node("Ann"), "Friends").unwrap();
+        let mut events = group.subscribe(Filter::all()).unwrap();
+        for waker in [Waker::from(Arc::new(Task(group.clone()))), Waker::noop().clone()] {
+            assert!(Pin::new(&mut events).poll_next(&mut Context::from_waker(&waker)).is_pending());
+        }
+        done.send(()).unwrap();
+    });
+    told.recv_timeout(PATIENCE).expect("no lock is held while a waker is dropped");
 }
 
 #[tokio::test]
