@@ -70,10 +70,11 @@ impl Node {
             certificate: root.certificate().to_vec(),
         };
         let record = GroupRecord { chain, root: Some(root) };
+        // The record last: a crash before it leaves no group, and none that is not synchronised and can never be.
         let stored = shared
             .store
-            .save_group(&group, &record)
-            .and_then(|()| shared.store.set_hints(&group, &[], true));
+            .set_hints(&group, &[], true)
+            .and_then(|()| shared.store.save_group(&group, &record));
         let opened =
             stored.map_err(GroupError::from).and_then(|()| shared.open(group, record.chain, claim));
         if opened.is_err() {
