@@ -21,6 +21,8 @@ use crate::{Context, end, events, peers};
 
 /// How long a member that was never met is waited for, once the group is online.
 const INTRODUCTION: Duration = Duration::from_secs(10);
+/// Longest message.
+const MESSAGE_MAX: usize = 4 << 20;
 
 pub(crate) async fn run(context: &Context, args: &ChatArgs) -> Result<(), Failure> {
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
@@ -149,6 +151,11 @@ async fn send(out: Printer, connection: &DirectConnection) -> Result<(), Failure
             )?,
             // The other side has closed; what is left to read is being read.
             Err(SendError::NotFound) => return Ok(()),
+            // The peer takes shorter ones only.
+            Err(error @ SendError::TooLong(_)) => {
+                let failure = Failure::from(error);
+                out.say(failure.line(), &failure.record())?;
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -171,8 +178,8 @@ fn outgoing(line: io::Result<Line>) -> Result<Option<Vec<u8>>, Failure> {
         Ok(Line::Bytes(bytes)) if bytes.starts_with(b"/") => {
             Err(Failure::usage("no such command; /close closes, //text sends /text"))
         }
-        Ok(Line::Bytes(bytes)) => Ok(Some(bytes)),
-        Ok(Line::TooLong) => {
+        Ok(Line::Bytes(bytes)) if bytes.len() <= MESSAGE_MAX => Ok(Some(bytes)),
+        Ok(Line::Bytes(_) | Line::TooLong) => {
             Err(Failure::usage("the line is longer than 4 MiB, so it was not sent"))
         }
         Err(error) => Err(Failure::code(format!("standard input: {error}"), Code::ERROR_IO_DEVICE)),
@@ -209,5 +216,8 @@ mod tests {
         assert_eq!(message("/close ").unwrap(), None);
         assert!(message("/closed").is_err() && message("/quit").is_err());
         assert!(outgoing(Ok(Line::TooLong)).is_err());
+        let long = "x".repeat(MESSAGE_MAX + 1);
+        assert!(message(&long).is_err(), "it is said so, and the chat goes on");
+        assert_eq!(message(&long[1..]).unwrap().unwrap().len(), MESSAGE_MAX);
     }
 }
