@@ -56,7 +56,7 @@ impl Subscription {
     /// Has `ready` called after each time that events were put in, and once now if there are some; replaces an earlier
     /// function. It is called with no lock held, on a thread of the node's runtime, so it must be quick; several events
     /// may share one call. When this subscription has been dropped, `ready` is not running and will not be called,
-    /// unless it is `ready` itself that drops it.
+    /// unless it is `ready` itself that drops it. If it panics, that is logged, and it is called again next time.
     ///
     /// ```
     /// # use p2p_group::{Filter, Group, Identity, Node};
