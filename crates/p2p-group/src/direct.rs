@@ -54,6 +54,9 @@ impl DirectConnection {
             let id = node.open_direct(key, target.expect(), address, now).map_err(direct_error)?;
             // The handle may have been closed a moment ago; then nobody owns the connection.
             let queue = instance.with_board(|board| board.opened_with_feed(handle.id, id));
+            if queue.is_none() {
+                node.close_direct(key, id, now).map_err(direct_error)?;
+            }
             Ok::<_, DirectError>((id, queue))
         })??;
         let (id, Some(queue)) = opened else { return Err(Closed.into()) };

@@ -51,6 +51,10 @@ pub(crate) struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.instance.close_handle(self.id);
+        // What nobody has accepted goes with the one who could have.
+        if let Some(queue) = self.acceptor.get() {
+            self.instance.remove(*queue);
+        }
     }
 }
 
