@@ -92,6 +92,8 @@ static void c03_ann(struct peer *me) {
         ULONGLONG id = accept_direct(events);
         OK(close_direct(me, id));
         ended(events, id);
+        /* Only now may the next one come. */
+        meet();
     }
 }
 
@@ -107,12 +109,14 @@ static void c03_bob(struct peer *me) {
     OK(close_direct(me, id));
     CHECK(listed_direct(me->group, id) == 0);
     ended(events, id);
+    meet();
     /* Read everywhere: nothing is left to close. */
     id = open_direct(me, events);
     next_change(other, id, PEER_CONNECTED, S_OK);
     next_change(other, id, PEER_DISCONNECTED, S_OK);
     ended(events, id);
     CODE(close_direct(me, id), PEER_E_CONNECTION_NOT_FOUND);
+    meet();
 }
 
 /* Who accepted a connection may close it too. */
