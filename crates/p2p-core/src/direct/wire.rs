@@ -40,9 +40,8 @@ impl<A: Authority> Node<A> {
             Frame::DcAccept => self.run(id, Step::Accept, Cause::Protocol),
             Frame::DcRefuse { reason } => self.run(id, Step::Refuse, refused(direct.state, reason)),
             Frame::DcData { kind, more, payload } => self.on_data(id, kind, more, payload),
-            Frame::DcClose { count } if direct.state == State::OpenSent => {
-                // Accepted and closed before we saw either: the acceptor never does this in order.
-                let _ = count;
+            // No acceptor closes before it has accepted: whatever it counts, it has declined.
+            Frame::DcClose { .. } if direct.state == State::OpenSent => {
                 self.run(id, Step::Close, Cause::Refused(0));
             }
             Frame::DcClose { count } if count == received && whole => {
