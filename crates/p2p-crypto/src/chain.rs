@@ -16,7 +16,7 @@
 //! its last step. What has been revoked is to be asked after it.
 
 use bytes::{BufMut, Bytes};
-use p2p_core::{FileTime, KeyId, Member, Refusal};
+use p2p_core::{FileTime, KeyId, Member, Refusal, Revocations, Step};
 
 use crate::certificate::{CLOCK_SKEW, Certificate, Decoded, Kind, LINK_MAX};
 use crate::name::PeerName;
@@ -57,6 +57,25 @@ pub fn verify_chain(
     Ok(verified.member(Bytes::copy_from_slice(chain)))
 }
 
+/// The same, and whether what is known to be revoked leaves the membership in force. That is asked last, so "revoked"
+/// means that all else is right. Revocations that are not known do no harm and no good: nobody can wait for them.
+///
+/// # Errors
+/// As [`verify_chain`]; then [`Cause::Revoked`].
+pub fn verify_chain_with(
+    group: &KeyId,
+    chain: &[u8],
+    peer: &KeyId,
+    at: &FileTime,
+    revocations: &Revocations,
+) -> Result<Member, Refusal> {
+    let member = verify_chain(group, chain, peer, at)?;
+    match revocations.find(&member.path) {
+        Some(_) => Err(Cause::Revoked.refusal()),
+        None => Ok(member),
+    }
+}
+
 /// Reads a chain and checks everything that it can show by itself: all but whose it is, for which group, and whether
 /// it is valid now.
 ///
@@ -92,6 +111,27 @@ impl Chain {
         Ok(chain)
     }
 
+    /// All checks but the dates of what signed an object of `group`: a chain, or the root alone.
+    pub(crate) fn verify_signer(chain: &[u8], group: &KeyId) -> Result<Chain, Cause> {
+        let &[root] = split(chain)?.as_slice() else {
+            return Chain::verify(chain, Some(group), None);
+        };
+        Chain::verify_root(root, group)
+    }
+
+    /// The root certificate of `group` by itself.
+    pub(crate) fn verify_root(der: &[u8], group: &KeyId) -> Result<Chain, Cause> {
+        let root = Certificate::read(der, LINK_MAX)?;
+        if root.kind != Kind::Root {
+            return Err(Cause::RootMissing);
+        }
+        if root.id != *group {
+            return Err(Cause::OtherRoot);
+        }
+        root.verify(&root.key)?;
+        Ok(Chain { certificates: vec![root] })
+    }
+
     /// Whether every certificate is valid at `at`, give or take what clocks may differ.
     pub(crate) fn check_dates(&self, at: FileTime) -> Result<(), Cause> {
         for certificate in &self.certificates {
@@ -109,6 +149,7 @@ impl Chain {
         &self.certificates[0]
     }
 
+    /// The last certificate.
     pub(crate) fn leaf(&self) -> &Certificate {
         &self.certificates[self.depth()]
     }
@@ -118,9 +159,17 @@ impl Chain {
         &self.certificates[self.depth() - 1]
     }
 
-    /// Position of the leaf; the creator's is 1.
+    /// Position of the leaf: the creator's is 1, that of the root alone 0.
     pub(crate) fn depth(&self) -> usize {
         self.certificates.len() - 1
+    }
+
+    /// Whose certificates stand below the root, and which.
+    pub(crate) fn path(&self) -> impl Iterator<Item = Step> {
+        self.certificates
+            .iter()
+            .skip(1)
+            .map(|member| Step { key: member.id, serial: member.serial })
     }
 
     /// Whether `key` stands anywhere in the chain, the root included.
@@ -152,6 +201,7 @@ impl Chain {
             not_before: leaf.not_before,
             not_after: leaf.not_after,
             chain,
+            path: self.path().collect(),
         }
     }
 

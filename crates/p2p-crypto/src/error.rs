@@ -2,6 +2,7 @@
 
 use p2p_core::{Code, Refusal};
 
+use crate::key::KeySourceError;
 use crate::name::NameError;
 use crate::refusal::Cause;
 
@@ -26,9 +27,21 @@ pub enum CryptoError {
     /// An argument is out of range.
     #[error("{0}")]
     Argument(&'static str),
+    /// The group's properties contradict each other or exceed a limit.
+    #[error("{0}")]
+    Properties(&'static str),
+    /// A role is none of the three, or more than one where one is due.
+    #[error("{0}")]
+    Role(&'static str),
     /// The invitation or export is of a version that is not spoken here.
     #[error("this version is not supported")]
     Version,
+    /// The private key lives elsewhere, and cannot be had or did not sign.
+    #[error(transparent)]
+    Key(#[from] KeySourceError),
+    /// A password for a group that is too easy to guess: [`check_password`](crate::check_password).
+    #[error("the password is too weak: 8 characters at least, not all the same")]
+    WeakPassword,
     /// The random generator of the operating system failed.
     #[error("the random generator failed")]
     Random,
@@ -44,16 +57,21 @@ impl CryptoError {
             CryptoError::Name(error) => error.code(),
             CryptoError::Refused { code, .. } => *code,
             CryptoError::Argument(_) => Code::E_INVALIDARG,
+            CryptoError::Properties(_) => Code::PEER_E_INVALID_GROUP_PROPERTIES,
+            CryptoError::Role(_) => Code::PEER_E_INVALID_ROLE_PROPERTY,
             CryptoError::Version => Code::PEER_E_UNSUPPORTED_VERSION,
+            CryptoError::Key(error) => error.code(),
+            CryptoError::WeakPassword => Code::PEER_E_PASSWORD_DOES_NOT_MEET_POLICY,
             CryptoError::Random => Code::NTE_FAIL,
             CryptoError::Memory => Code::E_OUTOFMEMORY,
         }
     }
 
-    /// The two codes behind the error, if a check of trust failed.
+    /// The two codes behind the error, if a check of trust failed or a key could not be used.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             CryptoError::Refused { refusal, .. } => Some(*refusal),
+            CryptoError::Key(error) => Some(error.refusal()),
             _ => None,
         }
     }
@@ -103,7 +121,10 @@ mod tests {
         for (error, code) in [
             (CryptoError::Name(NameError::Syntax), Code::PEER_E_INVALID_PEER_NAME),
             (CryptoError::Argument("x"), Code::E_INVALIDARG),
+            (CryptoError::Properties("x"), Code::PEER_E_INVALID_GROUP_PROPERTIES),
+            (CryptoError::Role("x"), Code::PEER_E_INVALID_ROLE_PROPERTY),
             (CryptoError::Version, Code::PEER_E_UNSUPPORTED_VERSION),
+            (CryptoError::WeakPassword, Code::PEER_E_PASSWORD_DOES_NOT_MEET_POLICY),
             (CryptoError::Random, Code::NTE_FAIL),
             (CryptoError::Memory, Code::E_OUTOFMEMORY),
         ] {

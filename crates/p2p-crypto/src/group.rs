@@ -10,12 +10,13 @@ use crate::certificate::{CLOCK_SKEW, Certificate, Kind, LINK_MAX, Template};
 use crate::chain;
 use crate::error::CryptoError;
 use crate::identity::IdentityInfo;
-use crate::key::{PublicKey, SigningKey, random_serial};
+use crate::key::{KeyKind, KeySource, PublicKey, SigningKey, random_serial};
 use crate::name::{PeerName, check_friendly_name};
+use crate::object::{self, RevocationRequest};
 use crate::refusal::Cause;
 
 /// A group's key pair and its root certificate. Only the creator has them, and needs them only to issue its own
-/// membership: whoever is invited later is issued by members.
+/// membership, to sign the group's properties, and to revoke in its name: whoever is invited later is issued by members.
 ///
 /// Cloning is cheap. The private key is wiped with the last clone.
 #[derive(Clone)]
@@ -28,7 +29,7 @@ struct Inner {
 }
 
 impl GroupIdentity {
-    /// A new group. Without a friendly name (or with an empty one) the peer name is shown.
+    /// A new group with an Ed25519 key. Without a friendly name (or with an empty one) the peer name is shown.
     ///
     /// # Errors
     /// [`CryptoError::Name`] for a classifier or friendly name that is not allowed; `E_INVALIDARG` if both together do
@@ -38,9 +39,45 @@ impl GroupIdentity {
         friendly_name: Option<&str>,
         now: FileTime,
     ) -> Result<GroupIdentity, CryptoError> {
+        GroupIdentity::create_with(KeyKind::default(), classifier, friendly_name, now)
+    }
+
+    /// [`create`](Self::create) with a key of another kind.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_with(
+        kind: KeyKind,
+        classifier: Option<&str>,
+        friendly_name: Option<&str>,
+        now: FileTime,
+    ) -> Result<GroupIdentity, CryptoError> {
+        GroupIdentity::make(SigningKey::generate(kind)?, classifier, friendly_name, now)
+    }
+
+    /// A new group whose key lives elsewhere. It signs once, and once in [`issue_creator`](Self::issue_creator).
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); [`CryptoError::Key`] if the key does not sign; [`Cause::UnknownAlgorithm`] or
+    /// [`Cause::WeakKey`] for a public key that is none.
+    pub fn with_source(
+        source: Arc<dyn KeySource>,
+        classifier: Option<&str>,
+        friendly_name: Option<&str>,
+        now: FileTime,
+    ) -> Result<GroupIdentity, CryptoError> {
+        let key = SigningKey::from_source(source).map_err(CryptoError::issuing)?;
+        GroupIdentity::make(key, classifier, friendly_name, now)
+    }
+
+    fn make(
+        key: SigningKey,
+        classifier: Option<&str>,
+        friendly_name: Option<&str>,
+        now: FileTime,
+    ) -> Result<GroupIdentity, CryptoError> {
         let friendly_name = friendly_name.filter(|name| !name.is_empty());
         friendly_name.map_or(Ok(()), check_friendly_name)?;
-        let key = SigningKey::generate()?;
         let name = PeerName::for_key(&key.public().id(), classifier)?;
         let template = Template {
             kind: Kind::Root,
@@ -54,7 +91,7 @@ impl GroupIdentity {
             not_before: now.minus_seconds(CLOCK_SKEW),
             not_after: FileTime::NO_END,
         };
-        let der = template.sign(&key);
+        let der = template.sign(&key)?;
         GroupIdentity::assemble(key, &der).map_err(CryptoError::issuing)
     }
 
@@ -87,7 +124,10 @@ impl GroupIdentity {
     }
 
     /// The private key in PKCS#8 (RFC 5958): secret.
-    pub fn pkcs8(&self) -> &[u8] {
+    ///
+    /// # Errors
+    /// [`KeySourceError::NotExportable`](crate::KeySourceError::NotExportable) if it lives elsewhere.
+    pub fn pkcs8(&self) -> Result<&[u8], CryptoError> {
         self.0.key.pkcs8()
     }
 
@@ -95,13 +135,13 @@ impl GroupIdentity {
     ///
     /// # Errors
     /// `E_INVALIDARG` if `creator` contradicts itself or its names do not fit into a certificate of 1,280 bytes;
-    /// [`CryptoError::Random`].
+    /// [`CryptoError::Key`]; [`CryptoError::Random`].
     pub fn issue_creator(
         &self,
         creator: &IdentityInfo,
         now: FileTime,
     ) -> Result<Bytes, CryptoError> {
-        let root = chain::append(&[], &self.0.der).map_err(CryptoError::issuing)?;
+        let root = self.root()?;
         let membership = Membership {
             subject: creator,
             group: self.name(),
@@ -110,6 +150,25 @@ impl GroupIdentity {
             not_after: FileTime::NO_END,
         };
         membership.issue(&self.0.key, &root)
+    }
+
+    /// Takes a membership back, whoever's and however deep: see [`revoke`](crate::revoke). The group's own key can also
+    /// revoke the creator, and nobody can revoke what it revoked.
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` for the group's own key; `PEER_E_INVALID_TIME_PERIOD` before the group was made;
+    /// [`CryptoError::Key`].
+    pub fn revoke(&self, request: &RevocationRequest) -> Result<Bytes, CryptoError> {
+        object::revoke_by_root(&self.root()?, &self.0.key, request)
+    }
+
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.0.key
+    }
+
+    /// The list of which all chains of the group are continuations: its certificate alone.
+    fn root(&self) -> Result<Bytes, CryptoError> {
+        chain::append(&[], &self.0.der).map_err(CryptoError::issuing)
     }
 
     fn assemble(key: SigningKey, der: &[u8]) -> Result<GroupIdentity, Cause> {
@@ -169,6 +228,6 @@ impl Membership<'_> {
             not_before: self.not_before,
             not_after: self.not_after,
         };
-        chain::append(chain, &template.sign(issuer)).map_err(CryptoError::issuing)
+        chain::append(chain, &template.sign(issuer)?).map_err(CryptoError::issuing)
     }
 }

@@ -7,14 +7,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use p2p_core::{Address, FileTime, KeyId, Member, Roles};
 
-use crate::certificate::CLOCK_SKEW;
-use crate::chain::{Chain, ChainInfo, MEMBERS_MAX};
+use crate::chain::{Chain, ChainInfo};
 use crate::error::CryptoError;
-use crate::group::Membership;
 use crate::identity::{Identity, IdentityInfo};
+use crate::issue::{self, MembershipRequest};
 use crate::name::PeerName;
 use crate::refusal::Cause;
 use crate::xml::{self, HINTS_MAX, InvitationText, TEXT_MAX, is_hint};
+
+mod password;
+
+pub use password::{AnyInvitation, PasswordInvitation, PasswordRequest};
 
 /// What is signed begins with this, so that a signature of an invitation can never pass for one of anything else.
 const CONTEXT: &[u8] = b"pgrp1/invitation\0";
@@ -66,25 +69,45 @@ impl Invitation {
         chain: &Bytes,
         request: &IssueRequest<'_>,
     ) -> Result<Invitation, CryptoError> {
-        let own =
-            Chain::verify(chain, None, Some(&issuer.key_id())).map_err(CryptoError::issuing)?;
-        own.check_dates(request.now).map_err(CryptoError::issuing)?;
-        let not_after = check_request(&own, request)?;
-        let membership = Membership {
+        let membership = MembershipRequest {
             subject: request.subject,
-            group: &own.root().name,
             roles: request.roles,
-            not_before: request.now.minus_seconds(CLOCK_SKEW).max(own.leaf().not_before),
-            not_after,
+            not_before: None,
+            expires: request.expires,
+            now: request.now,
         };
-        let longer = membership.issue(issuer.key(), chain)?;
-        let hints = shorten(request.hints);
-        let unsigned = xml::unsigned_invitation(&longer, &hints);
-        let signature = issuer.key().sign(&[CONTEXT, unsigned.as_bytes()].concat());
+        let (longer, verified) = issue::issue(issuer, chain, &membership)?;
+        Invitation::sign(issuer, longer, verified, request.hints)
+    }
+
+    /// Invites the holder of a membership that was issued already, by the same `issuer`: a renewal that is to be handed
+    /// over. `hints` as in [`IssueRequest`].
+    ///
+    /// # Errors
+    /// A `CRYPT_E_*` code if `membership` is no chain whose last certificate this issuer signed; [`CryptoError::Key`].
+    pub fn for_membership(
+        issuer: &Identity,
+        membership: &Bytes,
+        hints: &[(KeyId, Vec<Address>)],
+    ) -> Result<Invitation, CryptoError> {
+        let verified = Chain::verify(membership, None, None).map_err(CryptoError::issuing)?;
+        if verified.issuer().id != issuer.key_id() {
+            return Err(CryptoError::issuing(Cause::OtherIdentity));
+        }
+        Invitation::sign(issuer, membership.clone(), verified, hints)
+    }
+
+    fn sign(
+        issuer: &Identity,
+        chain: Bytes,
+        verified: Chain,
+        hints: &[(KeyId, Vec<Address>)],
+    ) -> Result<Invitation, CryptoError> {
+        let hints = shorten(hints);
+        let unsigned = xml::unsigned_invitation(&chain, &hints);
+        let signature = issuer.key().sign(&[CONTEXT, unsigned.as_bytes()].concat())?;
         let xml = xml::signed_invitation(unsigned, &signature);
-        // What leaves this function is what every peer will accept; above all the classifiers are checked here.
-        let verified = Chain::verify(&longer, Some(&own.root().id), Some(&request.subject.key));
-        Ok(Invitation::new(xml, longer, verified.map_err(CryptoError::issuing)?, hints))
+        Ok(Invitation::new(xml, chain, verified, hints))
     }
 
     /// Reads an invitation, as XML or as one line, and verifies it: all but whether it is for us and valid now. The
@@ -93,13 +116,9 @@ impl Invitation {
     /// # Errors
     /// By [`CryptoError::code`]: `PEER_E_UNSUPPORTED_VERSION` for another version or algorithm;
     /// `PEER_E_CHAIN_TOO_LONG`, `PEER_E_CIRCULAR_CHAIN_DETECTED`; else `PEER_E_INVITATION_NOT_TRUSTED`, with what is
-    /// behind it in [`CryptoError::refusal`].
+    /// behind it in [`CryptoError::refusal`]: [`Cause::OtherKind`] for an invitation by a password.
     pub fn parse(text: &str) -> Result<Invitation, CryptoError> {
-        match text.trim().strip_prefix(LINE_HEAD) {
-            Some(rest) => Invitation::parse_xml(from_line(rest)?),
-            None if text.len() > TEXT_MAX => Err(CryptoError::incoming(Cause::TooLarge)),
-            None => Invitation::parse_xml(text.to_owned()),
-        }
+        Invitation::parse_xml(text_of(text)?)
     }
 
     /// Whether `joiner` may join with it at `now`; if so, its membership.
@@ -121,7 +140,7 @@ impl Invitation {
 
     /// The same in one line of letters, digits, `:`, `-` and `_`: it survives shells and mail.
     pub fn to_line(&self) -> String {
-        format!("{LINE_HEAD}{LINE_VERSION}{}", URL_SAFE_NO_PAD.encode(&self.xml))
+        to_line(&self.xml)
     }
 
     /// The invited member's chain.
@@ -183,26 +202,6 @@ impl Invitation {
     }
 }
 
-/// Whether the holder of `own` may grant what is asked; gives the end of the membership.
-fn check_request(own: &Chain, request: &IssueRequest<'_>) -> Result<FileTime, CryptoError> {
-    if request.roles.is_empty() {
-        return Err(CryptoError::Argument("an invitation grants at least one role"));
-    }
-    let end = own.leaf().not_after;
-    let not_after = request.expires.unwrap_or(end);
-    let broken = [
-        (not_after <= request.now || not_after < own.leaf().not_before, Cause::Expired),
-        (!own.leaf().roles.grantable().contains(request.roles), Cause::RoleNotDelegable),
-        (own.depth() >= MEMBERS_MAX, Cause::ChainTooLong),
-        (own.has(&request.subject.key), Cause::KeyTwice),
-        (not_after > end, Cause::OutlivesIssuer),
-    ];
-    match broken.iter().find(|row| row.0) {
-        Some((_, cause)) => Err(CryptoError::issuing(*cause)),
-        None => Ok(not_after),
-    }
-}
-
 /// The hints as they are written.
 fn shorten(hints: &[(KeyId, Vec<Address>)]) -> xml::Hints {
     let useful = |list: &Vec<Address>| {
@@ -210,6 +209,19 @@ fn shorten(hints: &[(KeyId, Vec<Address>)]) -> xml::Hints {
     };
     let hints = hints.iter().map(|(key, list)| (*key, useful(list)));
     hints.filter(|(_, list)| !list.is_empty()).take(HINTS_MAX).collect()
+}
+
+/// The XML of an invitation of either kind that came as XML or as one line.
+fn text_of(text: &str) -> Result<String, CryptoError> {
+    match text.trim().strip_prefix(LINE_HEAD) {
+        Some(rest) => from_line(rest),
+        None if text.len() > TEXT_MAX => Err(CryptoError::incoming(Cause::TooLarge)),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn to_line(xml: &str) -> String {
+    format!("{LINE_HEAD}{LINE_VERSION}{}", URL_SAFE_NO_PAD.encode(xml))
 }
 
 /// The XML in what follows the head of the form in one line.

@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use p2p_core::{Authority, FileTime, KeyId, Member, Refusal};
+use p2p_core::{Authority, FileTime, KeyId, Member, Object, ObjectKind, Refusal};
 use ring::hmac::{HMAC_SHA256, Key, sign};
 
 use crate::chain::verify_chain;
 use crate::identity::Identity;
+use crate::object::verify_object;
 
 /// One identity and its membership chains: the [`Authority`] of a node.
 #[derive(Clone)]
@@ -69,6 +70,19 @@ impl Authority for Keyring {
         at: &FileTime,
     ) -> Result<Arc<Member>, Refusal> {
         verify_chain(group, chain, peer, at).map(Arc::new)
+    }
+
+    fn verify_object(
+        &self,
+        group: &KeyId,
+        kind: ObjectKind,
+        bytes: &Bytes,
+    ) -> Result<Object, Refusal> {
+        verify_object(group, kind, bytes)
+    }
+
+    fn adopt(&mut self, group: &KeyId, chain: Bytes) {
+        self.insert(*group, chain);
     }
 }
 
