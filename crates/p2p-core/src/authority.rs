@@ -9,6 +9,7 @@ use core::fmt;
 
 use crate::code::Code;
 use crate::id::{Guid, KeyId};
+use crate::object::{Object, ObjectKind, Step};
 use crate::time::FileTime;
 
 /// What a node asks of cryptography. All calls are pure: the same arguments give the same answer until the
@@ -39,6 +40,21 @@ pub trait Authority {
         peer: &KeyId,
         at: &FileTime,
     ) -> Result<Arc<Member>, Refusal>;
+
+    /// Whether `bytes` are an object of `group` whose signatures are right. Neither the time nor what was revoked is asked
+    /// here, so the answer is the same for every node and for ever.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    fn verify_object(
+        &self,
+        group: &KeyId,
+        kind: ObjectKind,
+        bytes: &Bytes,
+    ) -> Result<Object, Refusal>;
+
+    /// From now on `chain` is this identity's own in `group`.
+    fn adopt(&mut self, group: &KeyId, chain: Bytes);
 }
 
 /// A member of a group, as its verified chain shows it.
@@ -64,6 +80,8 @@ pub struct Member {
     pub not_after: FileTime,
     /// The chain itself, as received.
     pub chain: Bytes,
+    /// The certificates of the chain below its root: the creator's first, the member's own last; `depth` of them.
+    pub path: Arc<[Step]>,
 }
 
 /// A set of roles.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::id::{Address, Guid, InstanceId, KeyId, NodeId};
 use crate::io::{Head, Payload};
+use crate::object::{OBJECT_MAX, ObjectId};
 pub(crate) use decoder::{Decoder, join_crumbs};
 use fields::{Reader, put_varint, varint_into};
 
@@ -22,6 +23,10 @@ pub(crate) const CHAIN_MAX: usize = 32_000;
 /// Addresses in ADDR_UPDATE, and per neighbour in WELCOME.
 pub(crate) const ADDRESSES_MAX: usize = 8;
 pub(crate) const REFERRAL_ADDRESSES_MAX: usize = 4;
+/// Objects named in one OBJECT_IDS.
+pub(crate) const OBJECT_IDS_MAX: usize = 1_000;
+/// Objects asked for in one OBJECT_WANT, and awaited at a time.
+pub(crate) const OBJECT_WANT_MAX: usize = 64;
 /// Neighbours listed in WELCOME or REFUSE.
 pub(crate) const REFERRALS_MAX: usize = 32;
 
@@ -132,6 +137,9 @@ pub(crate) enum Frame {
     Refuse { reason: u64, referrals: Vec<Referral> },
     Disconnect { reason: u64 },
     AddrUpdate(Vec<Address>),
+    ObjectIds(Vec<ObjectId>),
+    ObjectWant(Vec<ObjectId>),
+    Object { kind: u64, id: ObjectId, bytes: Bytes },
     DcOpen { tag: [u8; 16] },
     DcAccept,
     DcRefuse { reason: u64 },
@@ -149,6 +157,9 @@ const WELCOME: u64 = 0x11;
 const REFUSE: u64 = 0x12;
 const DISCONNECT: u64 = 0x13;
 const ADDR_UPDATE: u64 = 0x14;
+const OBJECT_IDS: u64 = 0x17;
+const OBJECT_WANT: u64 = 0x1c;
+const OBJECT: u64 = 0x1d;
 const DC_OPEN: u64 = 0x40;
 const DC_ACCEPT: u64 = 0x41;
 const DC_REFUSE: u64 = 0x42;
@@ -192,6 +203,9 @@ fn body_max(kind: u64) -> Option<u64> {
         SESSION_OK => 33 << 10,
         NO_SESSION | CONNECT | ADDR_UPDATE => 1 << 10,
         WELCOME | REFUSE | DISCONNECT => 8 << 10,
+        OBJECT_IDS => 32 << 10,
+        OBJECT_WANT => 4 << 10,
+        OBJECT => OBJECT_MAX as u64 + 64,
         DC_OPEN | DC_ACCEPT | DC_REFUSE | DC_CLOSE | DC_CLOSE_ACK => 64,
         DC_DATA => (DATA_PREFIX + FRAGMENT_MAX) as u64,
         FIRST_SKIPPED.. => SKIPPED_MAX,
@@ -236,6 +250,15 @@ impl Frame {
             Frame::AddrUpdate(addresses) => {
                 return long(ADDR_UPDATE, fields::addresses_to_bytes(addresses));
             }
+            Frame::ObjectIds(ids) => {
+                return long(OBJECT_IDS, fields::object_ids_to_bytes(ids, OBJECT_IDS_MAX));
+            }
+            Frame::ObjectWant(ids) => {
+                return long(OBJECT_WANT, fields::object_ids_to_bytes(ids, OBJECT_WANT_MAX));
+            }
+            Frame::Object { kind, id, bytes } => {
+                return long(OBJECT, fields::object_to_bytes(*kind, id, bytes));
+            }
         }
         (head, Payload::EMPTY)
     }
@@ -260,6 +283,13 @@ impl Frame {
             REFUSE => Frame::Refuse { reason: r.varint()?, referrals: r.referrals()? },
             DISCONNECT => Frame::Disconnect { reason: r.varint()? },
             ADDR_UPDATE => Frame::AddrUpdate(r.addresses(ADDRESSES_MAX)?),
+            OBJECT_IDS => Frame::ObjectIds(r.object_ids(OBJECT_IDS_MAX)?),
+            OBJECT_WANT => Frame::ObjectWant(r.object_ids(OBJECT_WANT_MAX)?),
+            OBJECT => Frame::Object {
+                kind: r.varint()?,
+                id: ObjectId(r.array()?),
+                bytes: body.slice_ref(r.rest()),
+            },
             DC_OPEN => Frame::DcOpen { tag: r.array()? },
             DC_ACCEPT => Frame::DcAccept,
             DC_REFUSE => Frame::DcRefuse { reason: r.varint()? },
@@ -268,6 +298,11 @@ impl Frame {
             _ => return Ok(None),
         };
         r.end()?;
+        if let Frame::Object { bytes, .. } = &frame
+            && bytes.len() > OBJECT_MAX
+        {
+            return Err(FrameError::Oversize);
+        }
         if let Frame::SessionOk(_, chain) | Frame::MemberProof(chain) = &frame
             && chain.len() > CHAIN_MAX
         {

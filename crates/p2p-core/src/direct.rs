@@ -549,7 +549,7 @@ fn reset_code(cause: Cause) -> u64 {
     match cause {
         Cause::Protocol => reset::VIOLATION,
         Cause::Unconfirmed => reset::EXPIRED,
-        Cause::Expired => reset::MEMBERSHIP,
+        Cause::Expired | Cause::Revoked => reset::MEMBERSHIP,
         Cause::NotAuthenticated | Cause::Verdict(_) => reset::NO_SESSION,
         _ => reset::CANCELLED,
     }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::authority::Refusal;
 use crate::code::Code;
 
 /// Why a call was not done. In every case the node is as it was before the call.
@@ -24,6 +25,10 @@ pub enum Error {
     TooMany,
     /// This identity has no membership chain for the group.
     NoMembership,
+    /// The authority turned the object down.
+    Refused(Refusal),
+    /// This identity may not do that in the group.
+    NotAuthorized,
 }
 
 impl Error {
@@ -37,6 +42,8 @@ impl Error {
             Error::InvalidArgument(_) => Code::E_INVALIDARG,
             Error::QueueFull | Error::TooMany => Code::E_OUTOFMEMORY,
             Error::NoMembership => Code::PEER_E_NOT_FOUND,
+            Error::Refused(refusal) => refusal.code,
+            Error::NotAuthorized => Code::PEER_E_NOT_AUTHORIZED,
         }
     }
 }
@@ -52,6 +59,8 @@ impl fmt::Display for Error {
             Error::QueueFull => f.write_str("the connection's send queue is full"),
             Error::TooMany => f.write_str("a limit of this node is reached"),
             Error::NoMembership => f.write_str("this identity is not a member of the group"),
+            Error::Refused(refusal) => write!(f, "the object was turned down: {refusal}"),
+            Error::NotAuthorized => f.write_str("this identity may not do that in the group"),
         }
     }
 }

@@ -6,6 +6,8 @@ use crate::authority::{Member, Refusal};
 use crate::code::Code;
 use crate::id::{Address, ConnectionId, Guid, KeyId, NodeId};
 use crate::io::Payload;
+use crate::object::{ObjectId, Properties, Revocation};
+use crate::verdict::REVOKED;
 
 /// One thing that happened in a group, in the order in which it became true.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -52,6 +54,28 @@ pub enum Event {
     },
     /// A send was refused for lack of room on this connection, and there is room again.
     Writable(ConnectionId),
+    /// A membership was taken back. Sessions and connections that depended on it end.
+    Revoked {
+        /// By whom, from whom, and why.
+        revocation: Arc<Revocation>,
+    },
+    /// The group's properties are these from now on.
+    PropertiesChanged {
+        /// What the creator signed.
+        properties: Arc<Properties>,
+    },
+    /// Our own membership is this one from now on.
+    Renewed {
+        /// The new membership.
+        member: Arc<Member>,
+    },
+    /// The outcome of [`Node::publish`](crate::Node::publish).
+    Published {
+        /// The object.
+        id: ObjectId,
+        /// Stored, and on its way to everybody in session; or the store's code, and nothing has changed.
+        result: Result<(), Code>,
+    },
     /// Something could not be stored; the node goes on without having stored it.
     StoreFailed {
         /// The store's code, such as `PEER_E_DISK_FULL`.
@@ -119,6 +143,8 @@ pub enum Cause {
     Left,
     /// A membership ended.
     Expired,
+    /// The peer's membership was taken back, or ours.
+    Revoked,
 }
 
 impl Cause {
@@ -139,6 +165,7 @@ impl Cause {
     pub fn refusal(self) -> Option<Refusal> {
         match self {
             Cause::Verdict(refusal) => Some(refusal),
+            Cause::Revoked => Some(REVOKED),
             _ => None,
         }
     }

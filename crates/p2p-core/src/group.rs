@@ -1,8 +1,9 @@
 //! One group of a node: offline, connecting, online, closing, and what is stored of it.
 
 mod members;
+mod objects;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -16,8 +17,10 @@ use crate::io::{GroupSnapshot, LinkId, Output, StoreChange, StreamId, Ticket, Ti
 use crate::limits::{Limits, SECOND};
 use crate::neighbour::Neighbour;
 use crate::node::{Connecting, Node, Pending};
+use crate::object::ObjectId;
 use crate::search::Search;
 use crate::time::FileTime;
+pub(crate) use objects::Objects;
 
 /// Memberships are checked with this tolerance, in seconds: clocks differ.
 const SKEW: u64 = 600;
@@ -57,6 +60,7 @@ pub(crate) struct Group {
     pub(crate) book: BTreeMap<KeyId, Vec<Address>>,
     pub(crate) search: Search,
     pub(crate) directs: usize,
+    pub(crate) objects: Objects,
 }
 
 /// A node in session: its identity and its run.
@@ -71,11 +75,21 @@ pub(crate) struct Peer {
     /// What the node announced as its own.
     pub(crate) announced: Vec<Address>,
     pub(crate) neighbour: Neighbour,
+    /// The membership that its session stands on.
+    pub(crate) member: Arc<Member>,
+    /// Objects that it has and we lack, and those that it was asked for.
+    pub(crate) offered: VecDeque<ObjectId>,
+    pub(crate) wanted: Vec<ObjectId>,
+    /// It has welcomed us; that counts once all its objects are here.
+    pub(crate) welcome_waits: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
+    /// What all memberships give together.
     pub(crate) member: Arc<Member>,
+    /// The shallowest first, none of them revoked.
+    pub(crate) memberships: Vec<Arc<Member>>,
     pub(crate) stored: bool,
     /// Stored, and not yet told to the application.
     news: Option<MemberChange>,
@@ -90,11 +104,21 @@ impl Group {
         node: NodeId,
         snapshot: GroupSnapshot,
         limits: &Limits,
+        wall: FileTime,
     ) -> Group {
-        let others = snapshot.members.into_iter().filter(|m| m.key != own.key).take(limits.members);
-        let known = |member: Arc<Member>| {
-            (member.key, Known { member, stored: true, news: None, shown: false })
-        };
+        let mut members: BTreeMap<KeyId, Known> = BTreeMap::new();
+        for member in snapshot.members.into_iter().filter(|m| m.key != own.key) {
+            let room = members.len() < limits.members;
+            match members.get_mut(&member.key) {
+                Some(known) => {
+                    known.add(member, wall);
+                }
+                None if room => {
+                    members.insert(member.key, Known::new(member, true));
+                }
+                None => {}
+            }
+        }
         Group {
             key,
             node,
@@ -105,7 +129,7 @@ impl Group {
             announcing: 0,
             status: Status::default(),
             peers: BTreeMap::new(),
-            members: others.map(known).collect(),
+            members,
             book: snapshot
                 .addresses
                 .into_iter()
@@ -114,6 +138,7 @@ impl Group {
                 .collect(),
             search: Search::default(),
             directs: 0,
+            objects: Objects::default(),
             own,
         }
     }
@@ -181,7 +206,9 @@ impl<A: Authority> Node<A> {
     /// The socket is open: a group that has synchronised before is online by that; any other has to meet a member.
     fn group_may_start(&mut self, key: GroupKey) {
         let Some(group) = self.groups.get(&key) else { return };
-        if group.life == Life::Connecting && group.synchronised {
+        // Whose own membership is over may still find a member that has a later one for it.
+        let may = group.is_in_force(&group.own, self.now.wall);
+        if group.life == Life::Connecting && group.synchronised && may {
             self.go_online(key);
         }
         self.search_all(key);
@@ -232,8 +259,12 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn on_connect_timer(&mut self, key: GroupKey) {
         if self.groups.get(&key).is_some_and(|g| g.life == Life::Connecting) {
-            let reason =
-                self.groups.get(&key).map_or(Code::PEER_E_NO_MEMBERS_FOUND, |g| g.search.reason());
+            let wall = self.now.wall;
+            let reason = |g: &Group| {
+                let may = g.is_in_force(&g.own, wall);
+                if may { g.search.reason() } else { Code::PEER_E_NOT_AUTHORIZED }
+            };
+            let reason = self.groups.get(&key).map_or(Code::PEER_E_NO_MEMBERS_FOUND, reason);
             self.connect_failed(key, reason);
         }
     }
@@ -371,8 +402,15 @@ impl<A: Authority> Node<A> {
             carriers: Vec::new(),
             announced: Vec::new(),
             neighbour: Neighbour::None,
+            member: member.clone(),
+            offered: VecDeque::new(),
+            wanted: Vec::new(),
+            welcome_waits: false,
         };
-        group.peers.entry(peer).or_insert_with(fresh).carriers.push(carrier);
+        let is_new = !group.peers.contains_key(&peer);
+        let entry = group.peers.entry(peer).or_insert_with(fresh);
+        entry.member = member.clone();
+        entry.carriers.push(carrier);
         if let Some(remote) = remote {
             self.learn_addresses(key, peer.0, &[remote]);
         }
@@ -382,6 +420,9 @@ impl<A: Authority> Node<A> {
         if !own.is_empty() {
             self.write(carrier.0, carrier.1, &crate::codec::Frame::AddrUpdate(own));
         }
+        if is_new {
+            self.offer_objects(key, carrier.0, carrier.1);
+        }
     }
 
     pub(crate) fn on_stored(&mut self, ticket: Ticket, result: Result<(), Code>) {
@@ -390,6 +431,7 @@ impl<A: Authority> Node<A> {
             return;
         }
         match (pending, result) {
+            (Pending::Publish(object), result) => self.published(key, object, result),
             (Pending::Synchronised, Ok(())) => self.synchronised_now(key),
             (Pending::Synchronised, Err(code)) => {
                 if self.groups.get(&key).is_some_and(|g| g.life == Life::Connecting) {
@@ -430,8 +472,12 @@ impl<A: Authority> Node<A> {
     }
 
     /// The first welcome has come: from now on this node knows what the group knows.
-    pub(crate) fn welcomed(&mut self, key: GroupKey) {
+    pub(crate) fn welcomed(&mut self, key: GroupKey, peer: PeerKey) {
         let Some(group) = self.groups.get_mut(&key) else { return };
+        if let Some(entry) = group.peers.get_mut(&peer).filter(|e| !e.wanted.is_empty()) {
+            entry.welcome_waits = true;
+            return;
+        }
         let id = group.key;
         if !group.synchronised && !core::mem::replace(&mut group.syncing, true) {
             self.store(key, Pending::Synchronised, StoreChange::Synchronised { group: id });
@@ -451,27 +497,40 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn on_expiry_timer(&mut self, key: GroupKey) {
         let wall = self.now.wall;
-        let over = |end: FileTime| end.plus_seconds(SKEW) < wall;
+        self.adopt_waiting(key);
         let Some(group) = self.groups.get(&key).filter(|g| g.life.admits_sessions()) else {
             return;
         };
-        let own_end = group.own.not_after;
-        let ended = |peer: &&PeerKey| {
-            over(own_end) || group.members.get(&peer.0).is_some_and(|k| over(k.member.not_after))
-        };
-        let ended: Vec<PeerKey> = group.peers.keys().filter(ended).copied().collect();
-        let next =
-            group.peers.keys().filter_map(|p| group.members.get(&p.0)).map(|k| k.member.not_after);
-        let next = next.filter(|end| !over(*end)).min().unwrap_or(own_end).min(own_end);
-        for peer in ended {
-            self.peer_expired(key, peer);
+        if over(group.own.not_after, wall) {
+            return self.membership_ended(key);
         }
-        if over(own_end) {
-            self.go_offline(key);
-            self.store_listening(key);
-            self.event(key, Event::ConnectionFailed { reason: Code::PEER_E_NOT_AUTHORIZED });
-        } else {
-            self.watch_expiry(key, next);
-        }
+        self.prune_members(key);
+        let Some(group) = self.groups.get(&key) else { return };
+        let ends = group.peers.iter().map(|(peer, entry)| {
+            group.members.get(&peer.0).map_or(entry.member.not_after, |k| k.member.not_after)
+        });
+        let next = ends.filter(|end| !over(*end, wall)).chain([group.own.not_after]).min();
+        self.watch_expiry(key, next.unwrap_or(group.own.not_after));
     }
+
+    /// Our own membership has ended or was taken back: the group goes offline.
+    fn membership_ended(&mut self, key: GroupKey) {
+        let Some(group) = self.groups.get(&key).filter(|g| g.life.admits_sessions()) else {
+            return;
+        };
+        let revoked = group.objects.revocations.find(&group.own.path).is_some();
+        let cause = if revoked { Cause::Revoked } else { Cause::Expired };
+        let peers: Vec<PeerKey> = group.peers.keys().copied().collect();
+        for peer in peers {
+            self.membership_over(key, peer, cause);
+        }
+        self.go_offline(key);
+        self.store_listening(key);
+        self.event(key, Event::ConnectionFailed { reason: Code::PEER_E_NOT_AUTHORIZED });
+    }
+}
+
+/// Whether a membership's end has passed, give or take what clocks differ.
+fn over(end: FileTime, wall: FileTime) -> bool {
+    end.plus_seconds(SKEW) < wall
 }

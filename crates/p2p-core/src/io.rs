@@ -32,6 +32,7 @@ use crate::authority::{Member, Refusal};
 use crate::code::Code;
 use crate::event::Event;
 use crate::id::{Address, ConnectionId, GroupKey, KeyId};
+use crate::object::{ObjectId, ObjectKind};
 
 /// A QUIC connection, numbered by the driver; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -227,14 +228,35 @@ pub enum Output {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs, reason = "the text of a variant names its fields")]
 pub enum StoreChange {
-    /// A member was met: insert or replace by key.
-    Member { group: KeyId, member: Arc<Member> },
+    /// What memberships a member is known to have, at most 4, the shallowest first: replace by key; none: forget it.
+    Member { group: KeyId, peer: KeyId, memberships: Vec<Arc<Member>> },
     /// Where a member was last reachable, best first, at most 8: replace.
     Addresses { group: KeyId, peer: KeyId, addresses: Vec<Address> },
     /// The first complete exchange with a member has happened; never taken back.
     Synchronised { group: KeyId },
+    /// Our own membership was renewed: its chain takes the place of the one kept.
+    Own { group: KeyId, member: Arc<Member> },
+    /// A signed object is kept: insert by id.
+    Object { group: KeyId, id: ObjectId, kind: ObjectKind, bytes: Bytes },
+    /// A signed object is no longer kept.
+    ObjectGone { group: KeyId, id: ObjectId },
     /// Our own endpoints in this group changed (empty: not listening), for other processes of this user to read.
     Listening { group: KeyId, addresses: Vec<Address> },
+}
+
+impl StoreChange {
+    /// The group that changes.
+    pub fn group(&self) -> &KeyId {
+        match self {
+            StoreChange::Member { group, .. }
+            | StoreChange::Addresses { group, .. }
+            | StoreChange::Synchronised { group }
+            | StoreChange::Own { group, .. }
+            | StoreChange::Object { group, .. }
+            | StoreChange::ObjectGone { group, .. }
+            | StoreChange::Listening { group, .. } => group,
+        }
+    }
 }
 
 /// What a store knows of a group when it is opened.
@@ -244,8 +266,10 @@ pub struct GroupSnapshot {
     pub synchronised: bool,
     /// Where members may be found: from the invitation and from earlier sessions.
     pub addresses: Vec<(KeyId, Vec<Address>)>,
-    /// Members met so far, oneself included if stored.
+    /// Memberships of those met so far, at most 4 of one key, oneself included if stored.
     pub members: Vec<Arc<Member>>,
+    /// Signed objects that are kept.
+    pub objects: Vec<(ObjectKind, Bytes)>,
 }
 
 /// What the deadline of `next_timeout` is for.

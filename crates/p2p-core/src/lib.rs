@@ -30,12 +30,17 @@
 //! #     fn verify_member(&self, _: &KeyId, _: &[u8], peer: &KeyId, _: &FileTime) -> Result<Arc<Member>, Refusal> {
 //! #         Ok(member(*peer))
 //! #     }
+//! #     fn verify_object(&self, _: &KeyId, _: ObjectKind, _: &Bytes) -> Result<Object, Refusal> {
+//! #         Err(Refusal { code: Code::CRYPT_E_NO_SIGNER, detail: Code::TRUST_E_NOSIGNATURE })
+//! #     }
+//! #     fn adopt(&mut self, _: &KeyId, _: Bytes) {}
 //! # }
 //! # fn member(key: KeyId) -> Arc<Member> {
 //! #     let text = String::new;
 //! #     Arc::new(Member {
 //! #         key, name: key.to_string(), friendly_name: text(), issuer_name: text(), issuer_friendly_name: text(),
 //! #         roles: Roles::MEMBER, depth: 1, not_before: FileTime(0), not_after: FileTime::NO_END, chain: Bytes::new(),
+//! #         path: Arc::new([]),
 //! #     })
 //! # }
 //! # fn address(n: u8) -> Address { Address { ip: "::1".parse().unwrap(), port: 3587 + u16::from(n), scope: 0 } }
@@ -99,6 +104,7 @@ extern crate alloc;
 
 mod authority;
 mod bucket;
+mod canonical;
 mod code;
 mod codec;
 mod direct;
@@ -111,6 +117,8 @@ mod limits;
 mod link;
 mod neighbour;
 mod node;
+mod object;
+mod revocations;
 mod search;
 mod session;
 mod time;
@@ -120,6 +128,7 @@ mod twins;
 mod verdict;
 
 pub use authority::{Authority, Member, Refusal, Roles};
+pub use canonical::{Canonical, Census};
 pub use code::Code;
 pub use codec::{close, refuse, reset};
 pub use error::Error;
@@ -131,4 +140,9 @@ pub use io::{
 };
 pub use limits::{Limits, SECOND};
 pub use node::{Config, Connecting, ConnectionInfo, MemberInfo, Node, Taken};
+pub use object::{
+    Credential, OBJECT_MAX, Object, ObjectId, ObjectKind, Password, Properties, Reason, Revocation,
+    Step,
+};
+pub use revocations::{Inserted, Revocations};
 pub use time::{FileTime, Now, Tick};

@@ -48,6 +48,12 @@ pub struct Limits {
     pub referrals: usize,
     /// Members remembered per group.
     pub members: usize,
+    /// Revocations kept per group. Beyond it the weakest goes: see [`Revocations`](crate::Revocations).
+    pub revocations: usize,
+    /// Credentials kept per group, one for each member; beyond it further members' are not taken in.
+    pub credentials: usize,
+    /// Bytes of a group's revocations, and of its credentials.
+    pub object_bytes: usize,
     /// Control frames per second and link after a burst of four times that.
     pub control_frames: u32,
     /// Streams a peer may have open once trusted, and the receive window of each.
@@ -104,6 +110,9 @@ impl Default for Limits {
             addresses_per_peer: 8,
             referrals: 32,
             members: 65_536,
+            revocations: 4_096,
+            credentials: 1_024,
+            object_bytes: 8 << 20,
             control_frames: 50,
             streams: 128,
             stream_window: 1_250_000,

@@ -274,7 +274,7 @@ impl<A: Authority> Node<A> {
                 self.on_direct_frame(id, frame);
             }
             (Role::Control(_), frame) => {
-                if self.control_rate_exceeded(link) {
+                if !self.is_awaited(link, stream, &frame) && self.control_rate_exceeded(link) {
                     return self.close_link(link, close::FLOOD);
                 }
                 self.on_control_frame(link, stream, frame);

@@ -36,7 +36,7 @@ impl Neighbour {
 
 impl<A: Authority> Node<A> {
     /// The control stream to use for a peer: the newest on a link that is not being given up.
-    fn carrier(&self, group: GroupKey, peer: PeerKey) -> Option<(LinkId, StreamId)> {
+    pub(crate) fn carrier(&self, group: GroupKey, peer: PeerKey) -> Option<(LinkId, StreamId)> {
         let carriers = &self.groups.get(&group)?.peers.get(&peer)?.carriers;
         let usable = |c: &&(LinkId, StreamId)| self.links.get(&c.0).is_some_and(|l| l.usable());
         carriers.iter().rev().find(usable).or(carriers.last()).copied()
@@ -88,7 +88,7 @@ impl<A: Authority> Node<A> {
                 }
                 if !closing {
                     self.take_referrals(key, link, referrals);
-                    self.welcomed(key);
+                    self.welcomed(key, peer);
                 }
             }
             Frame::Refuse { referrals, .. } => {
@@ -99,6 +99,12 @@ impl<A: Authority> Node<A> {
                 self.candidate_failed(key, Cause::Refused(refuse::BUSY));
             }
             Frame::Disconnect { .. } => self.neighbour_gone(key, peer, Cause::Left),
+            Frame::ObjectIds(_) | Frame::ObjectWant(_) | Frame::Object { .. } if closing => {}
+            Frame::ObjectIds(ids) => self.on_object_ids(key, peer, ids),
+            Frame::ObjectWant(ids) => self.on_object_want(key, link, stream, &ids),
+            Frame::Object { kind, id, bytes } => {
+                return self.on_object(key, peer, kind, id, &bytes);
+            }
             _ => return false,
         }
         true
@@ -309,23 +315,31 @@ impl<A: Authority> Node<A> {
         }
     }
 
-    /// The membership of a peer, or our own, has ended.
-    pub(crate) fn peer_expired(&mut self, key: GroupKey, peer: PeerKey) {
+    /// The membership of a peer, or our own, has ended or was taken back.
+    pub(crate) fn membership_over(&mut self, key: GroupKey, peer: PeerKey, cause: Cause) {
         let of_peer = |d: &crate::direct::Direct| d.group == key && d.peer == Some(peer.0);
         let directs: Vec<_> =
             self.directs.iter().filter(|(_, d)| of_peer(d)).map(|(id, _)| *id).collect();
         for id in directs {
-            self.run(id, Step::Expired, Cause::Expired);
+            self.run(id, Step::Expired, cause);
         }
         let carriers =
             self.groups.get(&key).and_then(|g| g.peers.get(&peer)).map(|p| p.carriers.clone());
         for (link, stream) in carriers.unwrap_or_default() {
             let control = self.take_control(link, stream);
-            self.abort(link, stream, reset::MEMBERSHIP);
-            if let Some(control) = control {
-                self.control_ended(link, stream, control, Cause::Expired);
+            // Whoever is revoked shall read why: the revocation is on its way on this very stream, and the link has its
+            // time as a stranger's. Nothing that still comes on it is taken in.
+            if cause == Cause::Revoked {
+                self.finish(link, stream);
+            } else {
+                self.abort(link, stream, reset::MEMBERSHIP);
             }
-            self.release_link(link);
+            if let Some(control) = control {
+                self.control_ended(link, stream, control, cause);
+            }
+            if cause != Cause::Revoked {
+                self.release_link(link);
+            }
         }
     }
 

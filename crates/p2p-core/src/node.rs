@@ -18,6 +18,7 @@ use crate::io::{
 };
 use crate::limits::Limits;
 use crate::link::Link;
+use crate::object::{Object, ObjectId, ObjectKind, Properties, Revocation};
 use crate::search::Dial;
 use crate::time::{Now, Tick};
 use crate::timers::Timers;
@@ -120,6 +121,8 @@ pub(crate) enum Pending {
     Synchronised,
     /// Our own endpoints: the status is told after them.
     Listening,
+    /// An object of the application.
+    Publish(Object),
     /// Nothing; a failure is still told.
     Nothing,
 }
@@ -226,7 +229,7 @@ impl<A: Authority> Node<A> {
         &mut self,
         group: KeyId,
         own: Arc<Member>,
-        snapshot: GroupSnapshot,
+        mut snapshot: GroupSnapshot,
         now: Now,
     ) -> Result<GroupKey, Error> {
         self.advance(now);
@@ -244,7 +247,11 @@ impl<A: Authority> Node<A> {
         }
         let key = GroupKey(self.fresh_id());
         let node = NodeId(self.random().max(1));
-        self.groups.insert(key, Group::new(group, own, node, snapshot, &self.limits));
+        let objects = core::mem::take(&mut snapshot.objects);
+        self.groups.insert(key, Group::new(group, own, node, snapshot, &self.limits, now.wall));
+        self.load_objects(key, objects);
+        self.prune_members(key);
+        self.adopt_waiting(key);
         Ok(key)
     }
 
@@ -347,6 +354,54 @@ impl<A: Authority> Node<A> {
     pub fn taken(&mut self, group: GroupKey, id: ConnectionId, what: Taken, now: Now) {
         self.advance(now);
         self.on_taken(group, id, what);
+    }
+
+    /// Publishes a signed object in the group: it is stored, then handed to everybody in session, and to all others when
+    /// they come. Works offline too. The outcome is `Event::Published`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidGroup`]; [`Error::Refused`] if the object does not verify; [`Error::InvalidArgument`] if something
+    /// later has taken its place already; [`Error::TooMany`] at the limits on objects.
+    pub fn publish(
+        &mut self,
+        group: GroupKey,
+        kind: ObjectKind,
+        bytes: &Bytes,
+        now: Now,
+    ) -> Result<ObjectId, Error> {
+        self.advance(now);
+        self.group(group)?;
+        self.start_publishing(group, kind, bytes)
+    }
+
+    /// The group's properties, once they are known here.
+    ///
+    /// # Errors
+    /// [`Error::InvalidGroup`].
+    pub fn properties(&self, group: GroupKey) -> Result<Option<Arc<Properties>>, Error> {
+        Ok(self.group_ref(group)?.objects.properties.clone())
+    }
+
+    /// The revocations that are in force, those of the smallest depth first.
+    ///
+    /// # Errors
+    /// [`Error::InvalidGroup`].
+    pub fn revocations(&self, group: GroupKey) -> Result<Vec<Arc<Revocation>>, Error> {
+        let all = &self.group_ref(group)?.objects.revocations;
+        Ok(all.iter().filter(|r| all.in_force(&r.id)).cloned().collect())
+    }
+
+    /// What memberships a member is known to have, the shallowest first, at most 4; one's own is alone. Empty for a
+    /// stranger, and for whom all memberships were taken back.
+    ///
+    /// # Errors
+    /// [`Error::InvalidGroup`].
+    pub fn memberships(&self, group: GroupKey, peer: &KeyId) -> Result<Vec<Arc<Member>>, Error> {
+        let group = self.group_ref(group)?;
+        if *peer == self.own {
+            return Ok(alloc::vec![group.own.clone()]);
+        }
+        Ok(group.members.get(peer).map(|known| known.memberships.clone()).unwrap_or_default())
     }
 
     /// Whether the group listens and has neighbours.

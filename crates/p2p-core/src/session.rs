@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::authority::{Authority, Refusal};
+use crate::code::Code;
 use crate::codec::{Frame, Hello, MINOR, REFUSED, VERSION, close, reset};
 use crate::direct::table::Event as Step;
 use crate::event::{Cause, Event};
@@ -16,6 +17,7 @@ use crate::id::{ConnectionId, GroupKey, InstanceId, KeyId};
 use crate::io::{LinkId, Output, StreamId, Timer};
 use crate::link::Role;
 use crate::node::Node;
+use crate::verdict::REVOKED;
 
 /// Control frames go before everything else, and the first proof before the second: until one of them stands the peer's
 /// window may be too small for all, and of two at a time it reads the first.
@@ -575,9 +577,18 @@ impl<A: Authority> Node<A> {
         let Some(g) = self.groups.get(&group).filter(|g| g.life != Life::Closing) else {
             return Err(crate::verdict::UNKNOWN_GROUP);
         };
-        match self.known_member(g, peer, chain) {
+        let shown = match self.known_member(g, peer, chain) {
             Some(member) => Ok(member),
             None => self.authority.verify_member(&g.key, chain, peer, &self.now.wall),
-        }
+        };
+        let refusal = match shown {
+            Ok(member) if g.objects.revocations.find(&member.path).is_none() => return Ok(member),
+            Ok(_) => REVOKED,
+            Err(refusal) => refusal,
+        };
+        // The peer is who it says: TLS showed that. If a later membership waits here for it, it may come and take it.
+        let superseded = refusal == REVOKED || refusal.detail == Code::CERT_E_EXPIRED;
+        let waiting = superseded.then(|| g.credential(peer, self.now.wall)).flatten();
+        waiting.ok_or(refusal)
     }
 }

@@ -37,7 +37,7 @@
 //! TICK WALL reset LINK STREAM NUMBER
 //! TICK WALL sent LINK STREAM NUMBER
 //! TICK WALL stored TICKET ok|CODE
-//! TICK WALL open-group KEY MEMBER synchronised|new (at:KEY,ADDRESS,… | member:MEMBER)…
+//! TICK WALL open-group KEY MEMBER synchronised|new (at:KEY,ADDRESS,… | member:MEMBER | object:KIND,BYTES)…
 //! TICK WALL connect GROUP ADDRESS…
 //! TICK WALL close-group GROUP
 //! TICK WALL accept-direct GROUP on|off
@@ -45,13 +45,15 @@
 //! TICK WALL close-direct GROUP CONNECTION
 //! TICK WALL send GROUP CONNECTION GUID BYTES
 //! TICK WALL taken GROUP CONNECTION data:NUMBER|disconnected
+//! TICK WALL publish GROUP KIND BYTES
 //! ```
 //!
 //! Numbers are decimal: `TICK` in microseconds, `WALL` as [`FileTime`](crate::FileTime), `PREVIOUS` the instance of the
 //! run before, or `-`. `SEED`, `KEY`, `BINDING`, `HEX` and `BYTES` are lower-case hexadecimal digits, no `BYTES` are `-`.
 //! An `ADDRESS` is `[ip]:port` or `[ip%scope]:port`, a `GUID` is in its text form, a `CODE` is its name or `0x` and eight
 //! digits. A `CAUSE` is `timeout`, `unreachable`, `tls:ALERT`, `verdict:CODE:CODE`, `refused`, `peer:NUMBER` or `local`. A
-//! `MEMBER` is `key,name,friendly,issuer,issuer-friendly,roles,depth,from,until,chain`: in texts, what is not printable
+//! `MEMBER` is `key,name,friendly,issuer,issuer-friendly,roles,depth,from,until,chain,path` (the path
+//! may be missing; it is 48 bytes a step, key and serial number): in texts, what is not printable
 //! ASCII, and `,` and `%`, is `%` and two digits a byte; roles are letters of `a`dmin, `i`nviting member and `m`ember.
 //!
 //! # Limits
@@ -75,6 +77,7 @@ use crate::error::Error;
 use crate::id::{Address, ConnectionId, GroupKey, Guid, KeyId};
 use crate::io::{Expect, GroupSnapshot, Input, Output};
 use crate::node::{Config, Connecting, Node, Taken};
+use crate::object::{ObjectId, ObjectKind};
 use crate::time::Now;
 
 /// Longest text that is parsed, in bytes. No record announces a length, so what is parsed takes memory in proportion to
@@ -132,6 +135,8 @@ pub enum Act {
     Send(GroupKey, ConnectionId, Guid, Bytes),
     /// [`Node::taken`].
     Taken(GroupKey, ConnectionId, Taken),
+    /// [`Node::publish`].
+    Publish(GroupKey, ObjectKind, Bytes),
 }
 
 /// What a call that was done gave back.
@@ -145,6 +150,8 @@ pub enum Answer {
     Connecting(Connecting),
     /// Of [`Node::open_direct`].
     Connection(ConnectionId),
+    /// Of [`Node::publish`].
+    Object(ObjectId),
 }
 
 impl Act {
@@ -172,6 +179,9 @@ impl Act {
             Act::Close(group, id) => node.close_direct(group, id, now).map(|()| Answer::Done),
             Act::Send(group, id, kind, bytes) => {
                 node.send(group, id, kind, bytes, now).map(|()| Answer::Done)
+            }
+            Act::Publish(group, kind, bytes) => {
+                node.publish(group, kind, &bytes, now).map(Answer::Object)
             }
             Act::Taken(group, id, what) => {
                 node.taken(group, id, what, now);

@@ -23,6 +23,10 @@ const PREFIXES_MAX: usize = 4_096;
 pub(crate) const UNKNOWN_GROUP: Refusal =
     Refusal { code: Code::CRYPT_E_NO_TRUSTED_SIGNER, detail: Code::CERT_E_UNTRUSTEDROOT };
 
+/// The peer's membership, or one above it, was taken back.
+pub(crate) const REVOKED: Refusal =
+    Refusal { code: Code::CRYPT_E_REVOKED, detail: Code::CERT_E_REVOKED };
+
 /// How many checks may be done, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct Gates {
@@ -118,9 +122,9 @@ impl<A: Authority> Node<A> {
         peer: &KeyId,
         chain: &Bytes,
     ) -> Option<Arc<Member>> {
-        let known = &group.members.get(peer)?.member;
         let wall = self.now.wall;
-        (known.chain == *chain && known.not_before <= wall && wall <= known.not_after)
-            .then(|| known.clone())
+        let same =
+            |m: &&Arc<Member>| m.chain == *chain && m.not_before <= wall && wall <= m.not_after;
+        group.members.get(peer)?.memberships.iter().find(same).cloned()
     }
 }

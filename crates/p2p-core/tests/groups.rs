@@ -187,7 +187,7 @@ fn all_at_once_find_each_other_and_no_neighbour_flaps() {
             })
             .collect();
         let snapshot =
-            GroupSnapshot { synchronised: true, addresses: everybody, members: Vec::new() };
+            GroupSnapshot { synchronised: true, addresses: everybody, ..GroupSnapshot::default() };
         let groups: Vec<_> = (0..4).map(|m| world.join(m, key(1), snapshot.clone())).collect();
         for (m, group) in groups.iter().enumerate() {
             world.connect(m, *group, &[]);

@@ -92,7 +92,8 @@ impl Story {
         let mut groups = Vec::new();
         for m in 0..MACHINES {
             let addresses = everybody.clone();
-            let snapshot = GroupSnapshot { synchronised: m == 0, addresses, members: Vec::new() };
+            let snapshot =
+                GroupSnapshot { synchronised: m == 0, addresses, ..GroupSnapshot::default() };
             let group = world.join(m, key(1), snapshot);
             world.connect(m, group, &[]);
             world.accept(m, group, true);

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use p2p_core::trace::{Act, Entry, Fault, ParseError, Start, TEXT_MAX, Trace};
 use p2p_core::{
     Address, Code, Config, ConnectionId, DialId, DownCause, Expect, FileTime, GroupKey,
-    GroupSnapshot, Guid, Input, InstanceId, KeyId, Limits, LinkId, Member, Now, Refusal, Roles,
-    StreamId, Taken, Tick, Ticket,
+    GroupSnapshot, Guid, Input, InstanceId, KeyId, Limits, LinkId, Member, Now, ObjectKind,
+    Refusal, Roles, Step, StreamId, Taken, Tick, Ticket,
 };
 use proptest::prelude::*;
 
@@ -56,19 +56,28 @@ fn member() -> impl Strategy<Value = Arc<Member>> {
                 not_before: FileTime(from),
                 not_after: FileTime(until),
                 chain,
+                path: (0..depth % 4).map(|n| Step { key, serial: [n; 16] }).collect(),
             })
         },
     )
 }
 
+fn kind() -> impl Strategy<Value = ObjectKind> {
+    prop::sample::select(ObjectKind::ALL.to_vec())
+}
+
 fn snapshot() -> impl Strategy<Value = GroupSnapshot> {
     let known = prop::collection::vec((key(), addresses()), 0..3);
     let members = prop::collection::vec(member(), 0..3);
-    (any::<bool>(), known, members).prop_map(|(synchronised, addresses, members)| GroupSnapshot {
-        synchronised,
-        addresses,
-        members,
-    })
+    let objects = prop::collection::vec((kind(), bytes()), 0..3);
+    (any::<bool>(), known, members, objects).prop_map(
+        |(synchronised, addresses, members, objects)| GroupSnapshot {
+            synchronised,
+            addresses,
+            members,
+            objects,
+        },
+    )
 }
 
 fn cause() -> impl Strategy<Value = DownCause> {
@@ -144,6 +153,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (group(), id(), guid, bytes())
             .prop_map(|(group, id, kind, bytes)| Act::Send(group, id, kind, bytes)),
         1 => (group(), id(), taken).prop_map(|(group, id, what)| Act::Taken(group, id, what)),
+        1 => (group(), kind(), bytes())
+            .prop_map(|(group, kind, bytes)| Act::Publish(group, kind, bytes)),
     ]
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use p2p_core::{Address, Authority, Code, FileTime, KeyId, Member, Refusal, Roles};
+use p2p_core::{
+    Address, Authority, Code, FileTime, KeyId, Member, Object, ObjectKind, Refusal, Roles, Step,
+};
 
 pub(crate) const GROUP: KeyId = KeyId([9; 32]);
 
@@ -39,6 +41,14 @@ impl Authority for Trusting {
         }
         Err(Refusal { code: Code::CRYPT_E_NO_MATCH, detail: Code::CERT_E_CN_NO_MATCH })
     }
+
+    /// Where nobody signs, nothing that is signed can be right.
+    fn verify_object(&self, _: &KeyId, _: ObjectKind, _: &Bytes) -> Result<Object, Refusal> {
+        Err(Refusal { code: Code::CRYPT_E_NO_SIGNER, detail: Code::TRUST_E_NOSIGNATURE })
+    }
+
+    /// Never asked for: a membership is renewed by an object.
+    fn adopt(&mut self, _: &KeyId, _: Bytes) {}
 }
 
 pub(crate) fn member(key: KeyId) -> Arc<Member> {
@@ -53,6 +63,7 @@ pub(crate) fn member(key: KeyId) -> Arc<Member> {
         not_before: FileTime(0),
         not_after: FileTime::NO_END,
         chain: [GROUP.0, key.0].concat().into(),
+        path: Arc::new([Step { key, serial: [0; 16] }]),
     })
 }
 

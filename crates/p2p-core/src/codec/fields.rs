@@ -10,6 +10,7 @@ use super::{
 };
 use crate::id::{Address, Guid, InstanceId, KeyId, NodeId};
 use crate::io::Payload;
+use crate::object::ObjectId;
 
 /// Largest value of a variable-length integer.
 pub(super) const VARINT_MAX: u64 = (1 << 62) - 1;
@@ -85,6 +86,22 @@ pub(super) fn referrals_to_bytes(mut out: Vec<u8>, referrals: &[Referral]) -> Ve
         out.extend_from_slice(&referral.node.0.to_be_bytes());
         put_addresses(&mut out, &referral.addresses, REFERRAL_ADDRESSES_MAX);
     }
+    out
+}
+
+pub(super) fn object_ids_to_bytes(ids: &[ObjectId], max: usize) -> Vec<u8> {
+    let ids = &ids[..ids.len().min(max)];
+    let mut out = Vec::with_capacity(2 + 32 * ids.len());
+    put_varint(&mut out, ids.len() as u64);
+    ids.iter().for_each(|id| out.extend_from_slice(&id.0));
+    out
+}
+
+pub(super) fn object_to_bytes(kind: u64, id: &ObjectId, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(40 + bytes.len());
+    put_varint(&mut out, kind);
+    out.extend_from_slice(&id.0);
+    out.extend_from_slice(bytes);
     out
 }
 
@@ -176,6 +193,15 @@ impl<'a> Reader<'a> {
             addresses.push(Address { ip, port, scope: 0 });
         }
         Ok(addresses)
+    }
+
+    pub(super) fn object_ids(&mut self, max: usize) -> Result<Vec<ObjectId>, FrameError> {
+        let count = self.count(max)?;
+        let mut ids = Vec::with_capacity(count);
+        for _ in 0..count {
+            ids.push(ObjectId(self.array()?));
+        }
+        Ok(ids)
     }
 
     pub(super) fn referrals(&mut self) -> Result<Vec<Referral>, FrameError> {

@@ -2,45 +2,96 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::Bytes;
 
-use super::{Group, Known};
+use super::{Group, Known, PeerKey, over};
 use crate::authority::{Authority, Member};
-use crate::event::{Event, MemberChange};
+use crate::event::{Cause, Event, MemberChange};
 use crate::group::Life;
 use crate::id::{Address, GroupKey, InstanceId, KeyId, NodeId};
 use crate::io::StoreChange;
 use crate::node::{MemberInfo, Node, Pending};
+use crate::time::FileTime;
 
 impl<A: Authority> Node<A> {
-    /// A member was seen with a chain that holds.
+    /// A membership was seen that holds.
     pub(super) fn meet(&mut self, key: GroupKey, member: Arc<Member>) {
+        let (wall, max) = (self.now.wall, self.limits.members);
         let Some(group) = self.groups.get_mut(&key) else { return };
         let peer = member.key;
         if peer == group.own.key {
             return;
         }
-        let room = group.members.len() < self.limits.members;
-        let group_id = group.key;
+        let room = group.members.len() < max;
         let changed = match group.members.get_mut(&peer) {
-            Some(known) if known.member.chain == member.chain => false,
-            Some(known) => {
-                known.member = Arc::new(standing(&known.member, &member));
-                true
-            }
+            Some(known) => known.add(member, wall),
             None if room => {
-                group
-                    .members
-                    .insert(peer, Known { member, stored: false, news: None, shown: false });
+                group.members.insert(peer, Known::new(member, false));
                 true
             }
             None => return,
         };
-        if changed && let Some(known) = group.members.get(&peer) {
-            let change = StoreChange::Member { group: group_id, member: known.member.clone() };
-            self.store(key, Pending::Member(peer), change);
+        if changed {
+            self.store_member(key, peer, Pending::Member(peer));
         }
         self.show_presence(key, peer);
+    }
+
+    fn store_member(&mut self, key: GroupKey, peer: KeyId, pending: Pending) {
+        let Some(group) = self.groups.get(&key) else { return };
+        let memberships =
+            group.members.get(&peer).map(|known| known.memberships.clone()).unwrap_or_default();
+        let change = StoreChange::Member { group: group.key, peer, memberships };
+        self.store(key, pending, change);
+    }
+
+    /// Drops the memberships that are over or revoked, where others are left; ends the sessions of those who have none,
+    /// and forgets the members all of whose memberships were taken back.
+    pub(crate) fn prune_members(&mut self, key: GroupKey) {
+        let wall = self.now.wall;
+        let Some(Group { members, peers, objects, .. }) = self.groups.get_mut(&key) else { return };
+        let revocations = &objects.revocations;
+        let (mut changed, mut revoked) = (Vec::new(), Vec::new());
+        for (peer, known) in members.iter_mut() {
+            let before = known.memberships.len();
+            known.memberships.retain(|m| revocations.find(&m.path).is_none());
+            if known.memberships.is_empty() {
+                revoked.push(*peer);
+            } else if known.memberships.len() != before || known.has_ended(wall) {
+                known.settle(wall);
+                changed.push(*peer);
+            }
+        }
+        let cause = |(peer, entry): (&PeerKey, &super::Peer)| {
+            let taken = revocations.find(&entry.member.path).is_some();
+            let end = match members.get(&peer.0) {
+                _ if revoked.contains(&peer.0) => return Some((*peer, Cause::Revoked)),
+                None if taken => return Some((*peer, Cause::Revoked)),
+                None => entry.member.not_after,
+                Some(known) => known.member.not_after,
+            };
+            over(end, wall).then_some((*peer, Cause::Expired))
+        };
+        let leaving: Vec<(PeerKey, Cause)> = peers.iter().filter_map(cause).collect();
+        for (peer, cause) in leaving {
+            self.membership_over(key, peer, cause);
+        }
+        for peer in changed {
+            self.store_member(key, peer, Pending::Member(peer));
+        }
+        for peer in revoked {
+            self.forget_member(key, peer);
+        }
+    }
+
+    fn forget_member(&mut self, key: GroupKey, peer: KeyId) {
+        let Some(group) = self.groups.get_mut(&key) else { return };
+        group.members.remove(&peer);
+        let id = group.key;
+        if group.book.remove(&peer).is_some() {
+            let change = StoreChange::Addresses { group: id, peer, addresses: Vec::new() };
+            self.store(key, Pending::Nothing, change);
+        }
+        self.store_member(key, peer, Pending::Nothing);
     }
 
     /// The first neighbour was told: now the members may be.
@@ -139,15 +190,67 @@ impl<A: Authority> Node<A> {
     }
 }
 
-/// What two valid chains of one key give together: the smaller depth, all roles, the name of the shallower one. Issuing
-/// a further certificate never takes anything away.
-fn standing(old: &Member, new: &Member) -> Member {
-    let shallow = if new.depth <= old.depth { new } else { old };
-    Member {
-        roles: old.roles.with(new.roles),
-        not_after: old.not_after.max(new.not_after),
-        not_before: old.not_before.min(new.not_before),
-        chain: Bytes::clone(&new.chain),
-        ..shallow.clone()
+/// Memberships of one member that are remembered.
+const MEMBERSHIPS_MAX: usize = 4;
+
+impl Known {
+    pub(super) fn new(member: Arc<Member>, stored: bool) -> Known {
+        let memberships = alloc::vec![member.clone()];
+        Known { member, memberships, stored, news: None, shown: false }
     }
+
+    /// Adds a membership; false if it is known.
+    pub(super) fn add(&mut self, member: Arc<Member>, wall: FileTime) -> bool {
+        if self.memberships.iter().any(|m| m.chain == member.chain) {
+            return false;
+        }
+        if self.memberships.len() >= MEMBERSHIPS_MAX {
+            // The one that ends first is missed least; the new one is in use.
+            let first = self.memberships.iter().enumerate().min_by_key(|(_, m)| m.not_after);
+            if let Some((n, _)) = first {
+                self.memberships.remove(n);
+            }
+        }
+        self.memberships.push(member);
+        order(&mut self.memberships);
+        self.settle(wall);
+        true
+    }
+
+    /// Whether one of several memberships is over.
+    fn has_ended(&self, wall: FileTime) -> bool {
+        self.memberships.len() > 1 && self.memberships.iter().any(|m| over(m.not_after, wall))
+    }
+
+    /// Drops what is over, unless nothing else is left, and says anew what all give together.
+    fn settle(&mut self, wall: FileTime) {
+        if self.memberships.iter().any(|m| !over(m.not_after, wall)) {
+            self.memberships.retain(|m| !over(m.not_after, wall));
+        } else {
+            self.memberships.sort_by_key(|m| core::cmp::Reverse(m.not_after));
+            self.memberships.truncate(1);
+        }
+        if let Some(member) = standing(&self.memberships) {
+            self.member = member;
+        }
+    }
+}
+
+/// The shallowest first; of those alike the latest.
+fn order(memberships: &mut [Arc<Member>]) {
+    memberships.sort_by_key(|m| (m.depth, core::cmp::Reverse(m.not_before)));
+}
+
+/// What the memberships of one key give together: the smallest depth and the name that goes with it, and all roles.
+/// Issuing a further certificate never takes anything away.
+fn standing(memberships: &[Arc<Member>]) -> Option<Arc<Member>> {
+    let (shallowest, others) = memberships.split_first()?;
+    let mut member = shallowest.clone();
+    for other in others {
+        let member = Arc::make_mut(&mut member);
+        member.roles = member.roles.with(other.roles);
+        member.not_after = member.not_after.max(other.not_after);
+        member.not_before = member.not_before.min(other.not_before);
+    }
+    Some(member)
 }

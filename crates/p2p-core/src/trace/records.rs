@@ -62,6 +62,7 @@ records! {
     "close-direct" group id => { Act::Close(group, id) }
     "send" group id kind bytes => { Act::Send(group, id, kind, bytes) }
     "taken" group id what => { Act::Taken(group, id, what) }
+    "publish" group kind bytes => { Act::Publish(group, kind, bytes) }
 }
 
 /// The fields of [`Limits`], all of them: one that is not listed does not compile.
@@ -89,7 +90,7 @@ macro_rules! limits {
 limits! {
     groups strangers_per_prefix strangers links_per_peer sessions_per_link proofs_per_link held_opens_per_link
     checks_per_prefix checks directs_per_peer directs_per_group message fragment send_queue receive_queue receive_per_peer neighbours dials
-    addresses_per_peer referrals members control_frames streams stream_window handshake proof refusal_delay welcome
+    addresses_per_peer referrals members revocations credentials object_bytes control_frames streams stream_window handshake proof refusal_delay welcome
     direct_open direct_linger direct_listed connect dial_pause maintain_alone maintain closing
 }
 

@@ -3,12 +3,15 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
 use core::fmt::{self, Formatter, Write};
 
 use super::words::{Phrase, Word, Words, get_hex};
 use crate::authority::{Member, Roles};
 use crate::id::{Address, KeyId};
 use crate::io::GroupSnapshot;
+use crate::object::Step;
 
 impl Phrase for Box<GroupSnapshot> {
     fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -24,6 +27,12 @@ impl Phrase for Box<GroupSnapshot> {
         for member in &self.members {
             f.write_str(" member:")?;
             member.put(f)?;
+        }
+        for (kind, bytes) in &self.objects {
+            f.write_str(" object:")?;
+            kind.put(f)?;
+            f.write_char(',')?;
+            bytes.put(f)?;
         }
         Ok(())
     }
@@ -45,6 +54,10 @@ impl Phrase for Box<GroupSnapshot> {
                         .push((peer, parts.map(Address::get).collect::<Option<_>>()?));
                 }
                 ("member", member) => snapshot.members.push(Word::get(member)?),
+                ("object", object) => {
+                    let (kind, bytes) = object.split_once(',')?;
+                    snapshot.objects.push((Word::get(kind)?, Word::get(bytes)?));
+                }
                 _ => return None,
             }
         }
@@ -68,7 +81,14 @@ impl Word for Arc<Member> {
             f.write_char(*letter)?;
         }
         write!(f, ",{},{},{},", self.depth, self.not_before.0, self.not_after.0)?;
-        self.chain.put(f)
+        self.chain.put(f)?;
+        // Traces of 0.1.0's first days have no path.
+        if self.path.is_empty() {
+            return Ok(());
+        }
+        f.write_char(',')?;
+        let steps = self.path.iter().flat_map(|step| [&step.key.0[..], &step.serial[..]]);
+        Bytes::from(steps.collect::<Vec<_>>().concat()).put(f)
     }
 
     fn get(word: &str) -> Option<Self> {
@@ -87,9 +107,20 @@ impl Word for Arc<Member> {
             not_before: Word::get(next()?)?,
             not_after: Word::get(next()?)?,
             chain: Word::get(next()?)?,
+            path: next().map_or(Some(Arc::from([])), |word| steps(&<Bytes as Word>::get(word)?))?,
         };
         next().is_none().then(|| Arc::new(member))
     }
+}
+
+/// Each step is a key and a serial number.
+fn steps(bytes: &[u8]) -> Option<Arc<[Step]>> {
+    let (steps, []) = bytes.as_chunks::<48>() else { return None };
+    let step = |step: &[u8; 48]| {
+        let (key, rest) = step.split_first_chunk()?;
+        Some(Step { key: KeyId(*key), serial: *rest.first_chunk()? })
+    };
+    steps.iter().map(step).collect()
 }
 
 /// May be empty: it stands between commas.

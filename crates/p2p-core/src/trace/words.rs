@@ -13,6 +13,7 @@ use crate::code::Code;
 use crate::id::{Address, ConnectionId, GroupKey, Guid, InstanceId, KeyId};
 use crate::io::{DialId, DownCause, Expect, LinkId, StreamId, Ticket};
 use crate::node::Taken;
+use crate::object::ObjectKind;
 use crate::time::FileTime;
 
 /// What is left of a line.
@@ -205,6 +206,16 @@ impl Word for Guid {
         let digits: String = word.chars().filter(|c| *c != '-').collect();
         let guid = Guid(Word::get(&digits)?);
         (guid.to_string() == word).then_some(guid)
+    }
+}
+
+impl Word for ObjectKind {
+    fn put(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.number())
+    }
+
+    fn get(word: &str) -> Option<Self> {
+        ObjectKind::from_number(word.parse().ok()?)
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use p2p_core::{Authority, Code, FileTime, KeyId, Member, Refusal, Roles};
+use p2p_core::{
+    Authority, Code, Credential, FileTime, KeyId, Member, Object, ObjectId, ObjectKind, Properties,
+    Reason, Refusal, Revocation, Roles, Step,
+};
 
 /// When every world begins.
 pub const GENESIS: FileTime = FileTime(FileTime::UNIX_EPOCH.0 + 1_795_000_000 * FileTime::SECOND);
@@ -76,8 +79,59 @@ impl Paper {
             not_before: self.not_before,
             not_after: self.not_after,
             chain: self.chain(),
+            path: self.path(),
         })
     }
+
+    /// As if the founder had issued every membership: those in between are of nobody.
+    fn path(&self) -> Arc<[Step]> {
+        let between = (1..self.depth).map(|n| Step { key: key(0xc0 + n), serial: [n; 16] });
+        let serial = *mix(&[b"serial", &self.chain()]).first_chunk().expect("32 bytes");
+        between.chain([Step { key: self.member, serial }]).collect()
+    }
+}
+
+/// A revocation by a member at the end of `path`, or by the group's own key.
+pub fn revocation(group: KeyId, path: &[Step], target: KeyId, serial: Option<[u8; 16]>) -> Bytes {
+    let mut out = [&group.0[..], &target.0].concat();
+    out.push(u8::from(serial.is_some()));
+    out.extend(serial.unwrap_or_default());
+    for step in path {
+        out.extend([&step.key.0[..], &step.serial].concat());
+    }
+    out.into()
+}
+
+/// Properties of a group.
+pub fn properties(group: KeyId, version: u64, text: &str) -> Bytes {
+    [&group.0[..], &version.to_be_bytes(), text.as_bytes()].concat().into()
+}
+
+pub fn object_id(kind: ObjectKind, bytes: &[u8]) -> ObjectId {
+    ObjectId(mix(&[&[kind.number()], bytes]))
+}
+
+fn read_revocation(group: &KeyId, id: ObjectId, bytes: &Bytes) -> Option<Revocation> {
+    let rest = bytes.strip_prefix(&group.0[..])?;
+    let (target, rest) = rest.split_first_chunk()?;
+    let ([some], rest) = rest.split_first_chunk()?;
+    let (serial, rest) = rest.split_first_chunk()?;
+    let (steps, []) = rest.as_chunks::<48>() else { return None };
+    let step = |step: &[u8; 48]| Step {
+        key: KeyId(*step.first_chunk().expect("48 bytes")),
+        serial: *step.last_chunk().expect("48 bytes"),
+    };
+    let path: Arc<[Step]> = steps.iter().map(step).collect();
+    Some(Revocation {
+        id,
+        target: KeyId(*target),
+        serial: (*some == 1).then_some(*serial),
+        reason: Reason::PrivilegeWithdrawn,
+        issued: GENESIS,
+        signer: path.last().map_or(*group, |step| step.key),
+        path,
+        bytes: bytes.clone(),
+    })
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +183,37 @@ impl Authority for Fake {
             return no(Code::CRYPT_E_SECURITY_SETTINGS, Code::CERT_E_EXPIRED);
         }
         Ok(paper.member())
+    }
+
+    fn verify_object(
+        &self,
+        group: &KeyId,
+        kind: ObjectKind,
+        bytes: &Bytes,
+    ) -> Result<Object, Refusal> {
+        let no = Refusal { code: Code::CRYPT_E_BAD_MSG, detail: Code::NTE_BAD_DATA };
+        let id = object_id(kind, bytes);
+        match kind {
+            ObjectKind::Revocation => read_revocation(group, id, bytes)
+                .map(|revocation| Object::Revocation(revocation.into()))
+                .ok_or(no),
+            ObjectKind::Properties => {
+                let version = bytes.strip_prefix(&group.0[..]).and_then(|b| b.first_chunk());
+                let version = u64::from_be_bytes(*version.ok_or(no)?);
+                let bytes = bytes.clone();
+                let properties = Properties { id, version, password: None, bytes };
+                Ok(Object::Properties(properties.into()))
+            }
+            _ => {
+                let paper = Paper::parse(bytes).filter(|p| p.genuine && p.group == *group);
+                let member = paper.ok_or(no)?.member();
+                Ok(Object::Credential(Credential { id, member }.into()))
+            }
+        }
+    }
+
+    fn adopt(&mut self, group: &KeyId, chain: Bytes) {
+        self.chains.insert(*group, chain);
     }
 }
 

@@ -13,7 +13,7 @@ use p2p_core::{
 
 use super::World;
 use super::check::Check;
-use super::fake::Fake;
+use super::fake::{Fake, object_id};
 
 pub const KIND: Guid = Guid::from_u128(0x6d65_7373_6167_6520_6b69_6e64_206f_6e65);
 
@@ -102,17 +102,17 @@ impl Machine {
         {
             return Err(code);
         }
-        let group = match change {
-            StoreChange::Member { group, .. }
-            | StoreChange::Addresses { group, .. }
-            | StoreChange::Synchronised { group }
-            | StoreChange::Listening { group, .. } => group,
-        };
-        let kept = self.disk.entry(*group).or_default();
+        let kept = self.disk.entry(*change.group()).or_default();
         match change.clone() {
-            StoreChange::Member { member, .. } => {
-                kept.members.retain(|m| m.key != member.key);
-                kept.members.push(member);
+            StoreChange::Member { peer, memberships, .. } => {
+                kept.members.retain(|m| m.key != peer);
+                kept.members.extend(memberships);
+            }
+            // The authority of a machine outlives its runs here.
+            StoreChange::Own { .. } => {}
+            StoreChange::Object { kind, bytes, .. } => kept.objects.push((kind, bytes)),
+            StoreChange::ObjectGone { id, .. } => {
+                kept.objects.retain(|(kind, bytes)| object_id(*kind, bytes) != id);
             }
             StoreChange::Addresses { peer, addresses, .. } => {
                 kept.addresses.retain(|(key, _)| *key != peer);
