@@ -110,7 +110,7 @@ fn endpoint() -> Result<Endpoint, Failure> {
     let identity = Identity::create(None, None, p2p_core::FileTime::from_unix(1_700_000_000))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     // Without rustls' own look at the certificate, which refuses extensions that it does not know.
-    let key = PrivateKeyDer::try_from(identity.pkcs8().to_vec())?;
+    let key = PrivateKeyDer::try_from(identity.pkcs8()?.to_vec())?;
     let chain = vec![CertificateDer::from(identity.tls_certificate().to_vec())];
     let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(key)?);
     let own = Arc::new(SingleCertAndKey::from(certified));

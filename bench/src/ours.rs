@@ -120,10 +120,7 @@ fn first_opens(
     let group = invitation.group();
     let mut keys = Keyring::new(identity.clone());
     keys.insert(group, invitation.chain().clone());
-    let tls = TlsIdentity {
-        certificate: identity.tls_certificate().to_vec(),
-        pkcs8: identity.pkcs8().to_vec(),
-    };
+    let tls = TlsIdentity::of(&identity);
     let (sender, events) = mpsc::channel();
     let runtime = tokio::runtime::Handle::current();
     let config = Config {

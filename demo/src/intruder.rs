@@ -129,10 +129,7 @@ fn attack(
     victim: (KeyId, Address),
 ) -> Result<String, String> {
     let (sender, events) = mpsc::channel();
-    let tls = TlsIdentity {
-        certificate: identity.tls_certificate().to_vec(),
-        pkcs8: identity.pkcs8().to_vec(),
-    };
+    let tls = TlsIdentity::of(&identity);
     let own = identity.key_id();
     let authority =
         Permissive { keys: Keyring::new(identity.clone()), identity, chain: chain.clone() };

@@ -245,7 +245,7 @@ struct OwnKey(Arc<CertifiedKey>);
 
 impl OwnKey {
     fn of(identity: &Identity) -> OwnKey {
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.pkcs8().to_vec()));
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.pkcs8().unwrap().to_vec()));
         let key = provider().key_provider.load_private_key(key).expect("a private key");
         let certificate = CertificateDer::from(identity.tls_certificate().to_vec());
         OwnKey(Arc::new(CertifiedKey::new(vec![certificate], key)))

@@ -9,7 +9,7 @@ pub(crate) mod syntax;
 
 use p2p_core::{FileTime, KeyId, Roles};
 
-use crate::key::PublicKey;
+use crate::key::{KeyKind, PublicKey, Signature};
 use crate::name::PeerName;
 use crate::refusal::Cause;
 
@@ -55,7 +55,9 @@ pub(crate) struct Certificate {
     pub(crate) not_after: FileTime,
     /// The signed bytes, as received.
     pub(crate) tbs: Vec<u8>,
-    pub(crate) signature: [u8; 64],
+    /// What kind of key it says has signed it.
+    pub(crate) algorithm: KeyKind,
+    pub(crate) signature: Signature,
 }
 
 impl Certificate {
@@ -79,7 +81,7 @@ impl Certificate {
 
     /// Verifies that `issuer` signed this.
     pub(crate) fn verify(&self, issuer: &PublicKey) -> Result<(), Cause> {
-        if issuer.verifies(&self.tbs, &self.signature) {
+        if issuer.kind() == self.algorithm && issuer.verifies(&self.tbs, &self.signature) {
             Ok(())
         } else {
             Err(Cause::CertificateSignature)
@@ -104,7 +106,17 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_it_was_meant() {
-        let (issuer, subject) = (SigningKey::generate().unwrap(), SigningKey::generate().unwrap());
+        for issuer in [KeyKind::Ed25519, KeyKind::EcdsaP256] {
+            for subject in [KeyKind::Ed25519, KeyKind::EcdsaP256] {
+                round(
+                    &SigningKey::generate(issuer).unwrap(),
+                    &SigningKey::generate(subject).unwrap(),
+                );
+            }
+        }
+    }
+
+    fn round(issuer: &SigningKey, subject: &SigningKey) {
         let group = PeerName::for_key(&issuer.public().id(), Some("chess")).unwrap();
         let name = PeerName::for_key(&subject.public().id(), None).unwrap();
         for (kind, roles) in [
@@ -114,9 +126,9 @@ mod tests {
             (Kind::Identity, Roles::empty()),
         ] {
             let (signer, named) = match kind {
-                Kind::Member => (&issuer, &name),
-                Kind::Root => (&issuer, &group),
-                Kind::Identity => (&subject, &name),
+                Kind::Member => (issuer, &name),
+                Kind::Root => (issuer, &group),
+                Kind::Identity => (subject, &name),
             };
             let key = if kind == Kind::Member { subject.public() } else { signer.public() };
             let classifiers: &[&str] = if kind == Kind::Member { &["participant"] } else { &[] };
@@ -132,7 +144,7 @@ mod tests {
                 not_before: FileTime::from_unix(1_795_344_000),
                 not_after: FileTime::NO_END,
             };
-            let der = template.sign(signer);
+            let der = template.sign(signer).unwrap();
             let read = Certificate::read(&der, LINK_MAX).unwrap();
             read.verify(signer.public()).unwrap();
             assert_eq!((read.kind, read.key, read.id), (kind, *key, key.id()));

@@ -13,7 +13,6 @@
 //! it is everything else that the export says: a context, all that precedes `sealed`, and the peer name. So neither
 //! parameters nor name can be altered, and whoever lacks the password cannot learn more than length and name.
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
@@ -22,51 +21,25 @@ use crate::error::CryptoError;
 use crate::identity::Identity;
 use crate::key::{join, random};
 use crate::refusal::Cause;
+pub(crate) use crate::stretch::Cost;
+use crate::stretch::{PASSWORD_MAX, SALT_LEN, stretch};
 use crate::xml;
 
 /// What is authenticated begins with this.
 const CONTEXT: &[u8] = b"pgrp1/identity export\0";
 const FORM: u8 = 1;
 const ARGON2ID: u8 = 1;
-const SALT_LEN: usize = 16;
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 const HEAD_LEN: usize = 2 + 3 * 4 + SALT_LEN + NONCE_LEN;
 /// Longest private key in an export, in bytes: room for other kinds of key.
 const KEY_MAX: usize = 1_024;
 const SEALED_MAX: usize = 2 + KEY_MAX + IDENTITY_MAX + TAG_LEN;
-/// Longest password, in bytes.
-const PASSWORD_MAX: usize = 1_024;
-
-/// What the password is stretched by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Cost {
-    /// Memory in KiB.
-    memory: u32,
-    passes: u32,
-    lanes: u32,
-}
-
-impl Cost {
-    /// RFC 9106 §4, its second recommendation, with one lane: we have one thread.
-    pub(crate) const DEFAULT: Cost = Cost { memory: 64 * 1_024, passes: 3, lanes: 1 };
-    /// Most of each that is accepted: somebody else chose them.
-    const MAX: Cost = Cost { memory: 256 * 1_024, passes: 16, lanes: 8 };
-    /// Least memory: below, it would not be worth its name.
-    const MEMORY_MIN: u32 = 1_024;
-
-    fn check(self) -> Result<Cost, Cause> {
-        let within = (Cost::MEMORY_MIN..=Cost::MAX.memory).contains(&self.memory)
-            && (1..=Cost::MAX.passes).contains(&self.passes)
-            && (1..=Cost::MAX.lanes).contains(&self.lanes);
-        if within { Ok(self) } else { Err(Cause::Container) }
-    }
-}
 
 /// The export of `identity`.
 pub(crate) fn seal(identity: &Identity, password: &str, cost: Cost) -> Result<String, CryptoError> {
     let name = identity.name().as_str();
-    let (key, certificate) = (identity.pkcs8(), identity.certificate());
+    let (key, certificate) = (identity.pkcs8()?, identity.certificate());
     let length = (key.len() as u16).to_be_bytes();
     let data = seal_parts(name, &[&length, key, certificate], password, cost)?;
     Ok(xml::export(name, &data))
@@ -105,16 +78,18 @@ pub(crate) fn open(text: &str, password: &str) -> Result<Identity, CryptoError> 
     let contents = key
         .open_in_place(Nonce::assume_unique_for_key(head.nonce), aad, &mut contents)
         .map_err(|_| CryptoError::importing(Cause::WrongPassword))?;
-    unpack(contents, &name).map_err(CryptoError::importing)
+    unpack(contents, &name)
 }
 
 /// Whoever made the export had the password, but may still have filled in anything.
-fn unpack(contents: &[u8], name: &str) -> Result<Identity, Cause> {
-    let (length, rest) = contents.split_first_chunk().ok_or(Cause::Container)?;
+fn unpack(contents: &[u8], name: &str) -> Result<Identity, CryptoError> {
+    let refused = CryptoError::importing;
+    let (length, rest) = contents.split_first_chunk().ok_or(refused(Cause::Container))?;
     let length = usize::from(u16::from_be_bytes(*length));
-    let (key, certificate) = rest.split_at_checked(length).ok_or(Cause::Container)?;
-    let identity = Identity::load(key, certificate)?;
-    if identity.name().as_str() == name { Ok(identity) } else { Err(Cause::OtherIdentity) }
+    let parts = rest.split_at_checked(length).ok_or(refused(Cause::Container))?;
+    let identity = Identity::load(parts.0, parts.1, refused, |error| error)?;
+    let same = identity.name().as_str() == name;
+    if same { Ok(identity) } else { Err(refused(Cause::OtherIdentity)) }
 }
 
 fn authenticated(head: &[u8], name: &str) -> Vec<u8> {
@@ -165,28 +140,10 @@ impl Head {
             return Err(CryptoError::Argument("a password has 1 to 1,024 bytes"));
         }
         let mut key = Zeroizing::new([0; 32]);
-        stretch(password, &self.salt, self.cost, &mut key)?;
+        stretch(password.as_bytes(), &self.salt, self.cost, &mut key[..])?;
         let key = UnboundKey::new(&CHACHA20_POLY1305, &key[..]).expect("the key has 32 bytes");
         Ok(LessSafeKey::new(key))
     }
-}
-
-/// Argon2id (RFC 9106).
-fn stretch(
-    password: &str,
-    salt: &[u8; SALT_LEN],
-    cost: Cost,
-    key: &mut [u8; 32],
-) -> Result<(), CryptoError> {
-    let refused = |_| CryptoError::importing(Cause::Container);
-    let params = Params::new(cost.memory, cost.passes, cost.lanes, Some(32)).map_err(refused)?;
-    // Ours, so that too little memory is an error and what was in it is wiped.
-    let mut blocks = Zeroizing::new(Vec::new());
-    blocks.try_reserve_exact(params.block_count()).map_err(|_| CryptoError::Memory)?;
-    blocks.resize(params.block_count(), Block::default());
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(password.as_bytes(), salt, key, &mut blocks[..])
-        .map_err(refused)
 }
 
 #[cfg(test)]
@@ -197,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    const CHEAP: Cost = Cost { memory: Cost::MEMORY_MIN, passes: 1, lanes: 1 };
+    const CHEAP: Cost = Cost::CHEAP;
 
     fn identity() -> Identity {
         Identity::create(Some("a & <b>"), Some("Zoë"), FileTime::from_unix(1_795_344_000)).unwrap()
@@ -216,17 +173,6 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn stretching_is_argon2id_by_the_rfc() {
-        // By OpenSSL: Python's cryptography 48.0.0, Argon2id(salt=b"saltsaltsaltsalt", length=32, iterations=2, lanes=2,
-        // memory_cost=1024).derive(b"password").
-        let mut key = [0; 32];
-        let cost = Cost { memory: 1_024, passes: 2, lanes: 2 };
-        stretch("password", b"saltsaltsaltsalt", cost, &mut key).unwrap();
-        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "870cf963a1072be80cf6862267bc4d08888c02237024dc3e8ac3284be50cbc76");
     }
 
     #[test]
@@ -300,8 +246,8 @@ mod tests {
             let parts = [&length[..], key, certificate];
             cause(altered(name, &seal_parts(name, &parts, "secret", CHEAP).unwrap()))
         };
-        let (key, certificate) = (ada.pkcs8(), ada.certificate());
-        assert_eq!(forged(name, key.len(), bob.pkcs8(), certificate), Cause::KeyForeign);
+        let (key, certificate) = (ada.pkcs8().unwrap(), ada.certificate());
+        assert_eq!(forged(name, key.len(), bob.pkcs8().unwrap(), certificate), Cause::KeyForeign);
         assert_eq!(forged(bob.name().as_str(), key.len(), key, certificate), Cause::OtherIdentity);
         assert_eq!(forged(name, 0, &[], certificate), Cause::KeyMissing);
         assert_eq!(forged(name, 7, b"rubbish", certificate), Cause::KeyUnreadable);
@@ -339,6 +285,6 @@ mod tests {
         assert_ne!((&one[14..30], &one[30..42]), (&two[14..30], &two[30..42]));
         assert_ne!(one[HEAD_LEN..], two[HEAD_LEN..]);
         assert_eq!(one.len(), HEAD_LEN + 2 + 83 + identity.certificate().len() + TAG_LEN);
-        assert!(!text().contains(&STANDARD.encode(&identity.pkcs8()[..48])));
+        assert!(!text().contains(&STANDARD.encode(&identity.pkcs8().unwrap()[..48])));
     }
 }

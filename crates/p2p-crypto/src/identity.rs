@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::certificate::{CLOCK_SKEW, Certificate, Kind, Template};
 use crate::error::CryptoError;
 use crate::export;
-use crate::key::{SigningKey, random_serial, tls_serial};
+use crate::key::{KeyKind, KeySource, KeySourceError, SigningKey, random_serial, tls_serial};
 use crate::name::{PeerName, check_friendly_name};
 use crate::refusal::Cause;
 use crate::xml;
@@ -18,7 +18,7 @@ use crate::xml;
 /// and is given to whoever is to invite; the other, [`tls_certificate`], is shown to strangers and has nothing but the
 /// key and its hash.
 ///
-/// Cloning is cheap. The private key is wiped with the last clone.
+/// Cloning is cheap. The private key is wiped with the last clone, unless it lives elsewhere ([`KeySource`]).
 ///
 /// [`certificate`]: Identity::certificate
 /// [`tls_certificate`]: Identity::tls_certificate
@@ -33,7 +33,8 @@ struct Inner {
 }
 
 impl Identity {
-    /// A new key pair and its certificates. Without a friendly name (or with an empty one) the peer name is shown.
+    /// A new key pair, Ed25519, and its certificates. Without a friendly name (or with an empty one) the peer name is
+    /// shown.
     ///
     /// # Errors
     /// [`CryptoError::Name`] for a classifier or friendly name that is not allowed; [`CryptoError::Random`].
@@ -42,15 +43,29 @@ impl Identity {
         friendly_name: Option<&str>,
         now: FileTime,
     ) -> Result<Identity, CryptoError> {
-        Identity::make(SigningKey::generate()?, classifier, friendly_name, now)
+        Identity::create_with(KeyKind::default(), classifier, friendly_name, now)
     }
 
-    /// An identity for a key that was made elsewhere: PKCS#8 (RFC 5958) with or without the public key in it. The same
-    /// key is the same identity inside the protocol, whatever its names.
+    /// [`create`](Self::create) with a key of another kind.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_with(
+        kind: KeyKind,
+        classifier: Option<&str>,
+        friendly_name: Option<&str>,
+        now: FileTime,
+    ) -> Result<Identity, CryptoError> {
+        Identity::make(SigningKey::generate(kind)?, classifier, friendly_name, now)
+    }
+
+    /// An identity for a key that was made elsewhere: PKCS#8 (RFC 5958), for Ed25519 with or without the public key in
+    /// it (RFC 8410), for P-256 with it (RFC 5915), which is what OpenSSL writes. The same key is the same identity
+    /// inside the protocol, whatever its names.
     ///
     /// # Errors
     /// As [`create`](Self::create); [`Cause::KeyMissing`] for nothing, [`Cause::KeyUnreadable`] for whatever is no
-    /// Ed25519 key in this form.
+    /// key of these kinds in this form.
     pub fn from_pkcs8(
         pkcs8: &[u8],
         classifier: Option<&str>,
@@ -61,12 +76,43 @@ impl Identity {
         Identity::make(key, classifier, friendly_name, now)
     }
 
+    /// A new identity for a key that lives elsewhere. It signs twice. Keep [`certificate`](Self::certificate): with it
+    /// the identity is [loaded](Self::from_source) again.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create); [`CryptoError::Key`] if the key does not sign; [`Cause::UnknownAlgorithm`] or
+    /// [`Cause::WeakKey`] for a public key that is none.
+    pub fn with_source(
+        source: Arc<dyn KeySource>,
+        classifier: Option<&str>,
+        friendly_name: Option<&str>,
+        now: FileTime,
+    ) -> Result<Identity, CryptoError> {
+        let key = SigningKey::from_source(source).map_err(CryptoError::issuing)?;
+        Identity::make(key, classifier, friendly_name, now)
+    }
+
     /// Loads an identity: the private key in PKCS#8 and [`certificate`](Self::certificate) in DER.
     ///
     /// # Errors
     /// What is wrong with the certificate; [`Cause::KeyMissing`], [`Cause::KeyUnreadable`] or [`Cause::KeyForeign`].
     pub fn from_parts(pkcs8: &[u8], certificate: &[u8]) -> Result<Identity, Refusal> {
-        Ok(Identity::load(pkcs8, certificate)?)
+        // A key in memory signs unless there is no randomness.
+        Identity::load(pkcs8, certificate, Cause::refusal, |_| Cause::KeyUnreadable.refusal())
+    }
+
+    /// Loads an identity whose key lives elsewhere, with its [`certificate`](Self::certificate) in DER. It signs once.
+    ///
+    /// # Errors
+    /// [`CryptoError::Key`] if the key does not sign; [`Cause::KeyForeign`] if it is not the certificate's; else what
+    /// is wrong with either.
+    pub fn from_source(
+        source: Arc<dyn KeySource>,
+        certificate: &[u8],
+    ) -> Result<Identity, CryptoError> {
+        let key = SigningKey::from_source(source).map_err(CryptoError::importing)?;
+        let read = check(&key, certificate).map_err(CryptoError::importing)?;
+        Identity::assemble(key, &read, certificate)
     }
 
     /// Hash of the public key: the identity inside the protocol.
@@ -89,18 +135,36 @@ impl Identity {
         &self.0.certificate
     }
 
-    /// The certificate for TLS in DER: public, without names. The same bytes after every loading.
+    /// The certificate for TLS in DER: public, without names. After every loading it says the same; with Ed25519 it is
+    /// the same bytes, an ECDSA signature never is.
     pub fn tls_certificate(&self) -> &[u8] {
         &self.0.tls_certificate
     }
 
-    /// The private key in PKCS#8 (RFC 5958): secret.
-    pub fn pkcs8(&self) -> &[u8] {
+    /// The kind of the key.
+    pub fn key_kind(&self) -> KeyKind {
+        self.0.key.public().kind()
+    }
+
+    /// What signs for this identity, for TLS: its key wherever it lives. Whoever has it can sign as this identity.
+    pub fn key_source(&self) -> Arc<dyn KeySource> {
+        Arc::new(Signing(self.clone()))
+    }
+
+    /// The private key in PKCS#8 (RFC 5958), with the public key: secret.
+    ///
+    /// # Errors
+    /// [`KeySourceError::NotExportable`] if it lives elsewhere.
+    pub fn pkcs8(&self) -> Result<&[u8], CryptoError> {
         self.0.key.pkcs8()
     }
 
-    /// The private key in PKCS#8 without the public key: secret, 48 bytes. The form that OpenSSL and most others read.
-    pub fn pkcs8_v1(&self) -> Zeroizing<Vec<u8>> {
+    /// The private key in version 1 of PKCS#8, the form that OpenSSL and most others read: secret. Of Ed25519 it is without
+    /// the public key, 48 bytes; of P-256 with it, 138 bytes.
+    ///
+    /// # Errors
+    /// [`KeySourceError::NotExportable`] if it lives elsewhere.
+    pub fn pkcs8_v1(&self) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         self.0.key.pkcs8_v1()
     }
 
@@ -108,8 +172,8 @@ impl Identity {
     /// it. Costs 64 MiB of memory for as long as it takes (some tenths of a second).
     ///
     /// # Errors
-    /// `E_INVALIDARG` for an empty password or one of more than 1,024 bytes; [`CryptoError::Memory`];
-    /// [`CryptoError::Random`].
+    /// `E_INVALIDARG` for an empty password or one of more than 1,024 bytes; [`KeySourceError::NotExportable`] if the
+    /// key lives elsewhere; [`CryptoError::Memory`]; [`CryptoError::Random`].
     pub fn export(&self, password: &str) -> Result<String, CryptoError> {
         export::seal(self, password, export::Cost::DEFAULT)
     }
@@ -140,8 +204,16 @@ impl Identity {
         &self.0.key
     }
 
-    pub(crate) fn load(pkcs8: &[u8], certificate: &[u8]) -> Result<Identity, Cause> {
-        Identity::assemble(SigningKey::from_pkcs8(pkcs8)?, certificate)
+    /// `refused` and `failed` turn the two kinds of fault into the caller's own.
+    pub(crate) fn load<E>(
+        pkcs8: &[u8],
+        certificate: &[u8],
+        refused: impl Fn(Cause) -> E,
+        failed: impl FnOnce(CryptoError) -> E,
+    ) -> Result<Identity, E> {
+        let key = SigningKey::from_pkcs8(pkcs8).map_err(&refused)?;
+        let read = check(&key, certificate).map_err(&refused)?;
+        Identity::assemble(key, &read, certificate).map_err(failed)
     }
 
     fn make(
@@ -153,31 +225,43 @@ impl Identity {
         let friendly_name = friendly_name.filter(|name| !name.is_empty());
         friendly_name.map_or(Ok(()), check_friendly_name)?;
         let name = PeerName::for_key(&key.public().id(), classifier)?;
-        let certificate = self_signed(
-            &key,
-            &name,
-            friendly_name,
-            random_serial()?,
-            now.minus_seconds(CLOCK_SKEW),
-        );
-        Identity::assemble(key, &certificate).map_err(CryptoError::issuing)
+        let start = now.minus_seconds(CLOCK_SKEW);
+        let certificate = self_signed(&key, &name, friendly_name, random_serial()?, start)?;
+        let read = check(&key, &certificate).map_err(CryptoError::issuing)?;
+        Identity::assemble(key, &read, &certificate)
     }
 
-    fn assemble(key: SigningKey, der: &[u8]) -> Result<Identity, Cause> {
-        let certificate = Certificate::read_identity(der)?;
-        if certificate.key != *key.public() {
-            return Err(Cause::KeyForeign);
-        }
-        let bare = PeerName::for_key(&certificate.id, None).map_err(|_| Cause::NameNotKey)?;
-        let serial = tls_serial(&certificate.serial);
+    /// Of a certificate that was [checked](check).
+    fn assemble(key: SigningKey, read: &Certificate, der: &[u8]) -> Result<Identity, CryptoError> {
+        let bare = PeerName::for_key(&read.id, None)?;
+        let serial = tls_serial(&read.serial);
         // Its start is no date of this identity: when it was made is nobody's business.
-        let tls_certificate = self_signed(&key, &bare, None, serial, FileTime::UNIX_EPOCH);
-        Ok(Identity(Arc::new(Inner {
-            key,
-            certificate: der.to_vec(),
-            tls_certificate,
-            info: IdentityInfo::new(&certificate),
-        })))
+        let tls_certificate = self_signed(&key, &bare, None, serial, FileTime::UNIX_EPOCH)?;
+        let (certificate, info) = (der.to_vec(), IdentityInfo::new(read));
+        Ok(Identity(Arc::new(Inner { key, certificate, tls_certificate, info })))
+    }
+}
+
+/// The identity certificate `der`, if it is this key's.
+fn check(key: &SigningKey, der: &[u8]) -> Result<Certificate, Cause> {
+    let certificate = Certificate::read_identity(der)?;
+    if certificate.key == *key.public() { Ok(certificate) } else { Err(Cause::KeyForeign) }
+}
+
+/// Signs for an identity.
+struct Signing(Identity);
+
+impl KeySource for Signing {
+    fn kind(&self) -> KeyKind {
+        self.0.key_kind()
+    }
+
+    fn public_key(&self) -> &[u8] {
+        &self.0.0.info.public_key
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeySourceError> {
+        self.0.0.key.sign_for_tls(message)
     }
 }
 
@@ -194,7 +278,7 @@ fn self_signed(
     friendly_name: Option<&str>,
     serial: [u8; 16],
     not_before: FileTime,
-) -> Vec<u8> {
+) -> Result<Vec<u8>, CryptoError> {
     let template = Template {
         kind: Kind::Identity,
         serial,
@@ -234,7 +318,7 @@ impl IdentityInfo {
         Ok(IdentityInfo::new(&certificate))
     }
 
-    fn new(certificate: &Certificate) -> IdentityInfo {
+    pub(crate) fn new(certificate: &Certificate) -> IdentityInfo {
         IdentityInfo {
             key: certificate.id,
             name: certificate.name.clone(),

@@ -60,13 +60,13 @@ fn names_that_are_not_allowed_have_their_codes() {
 #[test]
 fn what_was_kept_loads_as_the_same_identity() {
     let ada = ada();
-    let again = Identity::from_parts(ada.pkcs8(), ada.certificate()).unwrap();
+    let again = Identity::from_parts(ada.pkcs8().unwrap(), ada.certificate()).unwrap();
     assert_eq!(again.info(), ada.info());
     assert_eq!(again.tls_certificate(), ada.tls_certificate());
     assert_eq!(again.to_xml(), ada.to_xml());
 
     let group = GroupIdentity::create(Some("chess"), Some("Chess"), now()).unwrap();
-    let loaded = GroupIdentity::from_parts(group.pkcs8(), group.certificate()).unwrap();
+    let loaded = GroupIdentity::from_parts(group.pkcs8().unwrap(), group.certificate()).unwrap();
     assert_eq!(
         (loaded.key_id(), loaded.name(), loaded.friendly_name()),
         (group.key_id(), group.name(), "Chess")
@@ -102,18 +102,18 @@ fn keys_and_certificates_that_do_not_belong_together_are_refused() {
         ("CRYPT_E_NO_KEY_PROPERTY", "NTE_NO_KEY"),
         ("CRYPT_E_NO_KEY_PROPERTY", "NTE_PERM"),
     );
-    assert_eq!(identity(bob.pkcs8(), ada.certificate()), foreign);
+    assert_eq!(identity(bob.pkcs8().unwrap(), ada.certificate()), foreign);
     assert_eq!(identity(&[], ada.certificate()), missing);
-    assert_eq!(identity(&bob.pkcs8()[1..], ada.certificate()), unreadable);
-    assert_eq!(root(bob.pkcs8(), group.certificate()), foreign);
+    assert_eq!(identity(&bob.pkcs8().unwrap()[1..], ada.certificate()), unreadable);
+    assert_eq!(root(bob.pkcs8().unwrap(), group.certificate()), foreign);
     assert_eq!(root(&[], group.certificate()), missing);
     assert_eq!(root(b"key", group.certificate()), unreadable);
     let purpose = ("CRYPT_E_ASN1_CONSTRAINT", "CERT_E_PURPOSE");
-    assert_eq!(identity(group.pkcs8(), group.certificate()), purpose);
-    assert_eq!(root(ada.pkcs8(), ada.certificate()), purpose);
+    assert_eq!(identity(group.pkcs8().unwrap(), group.certificate()), purpose);
+    assert_eq!(root(ada.pkcs8().unwrap(), ada.certificate()), purpose);
     let mut damaged = group.certificate().to_vec();
     *damaged.last_mut().unwrap() ^= 1;
-    assert_eq!(root(group.pkcs8(), &damaged), ("CRYPT_E_HASH_VALUE", "TRUST_E_CERT_SIGNATURE"));
+    assert_eq!(root(group.pkcs8().unwrap(), &damaged), ("CRYPT_E_HASH_VALUE", "TRUST_E_CERT_SIGNATURE"));
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn both_makers_agree_byte_for_byte() {
     // The helper of these tests and the library, from the same key, names and dates: ring's signatures are
     // deterministic, so only the serial number can differ.
     let ours = Identity::create(None, None, now()).unwrap();
-    let seed: [u8; 32] = ours.pkcs8()[16..48].try_into().unwrap();
+    let seed: [u8; 32] = ours.pkcs8().unwrap()[16..48].try_into().unwrap();
     let key = Key::from_seed(seed);
     let mut theirs = Cert::identity(&key, "");
     theirs.not_before = time(0);

@@ -241,10 +241,7 @@ impl NodeBuilder {
         };
         let hub = Arc::new(Hub::default());
         let keys = self.identity.keys();
-        let tls = TlsIdentity {
-            certificate: keys.tls_certificate().to_vec(),
-            pkcs8: keys.pkcs8().to_vec(),
-        };
+        let tls = TlsIdentity::of(keys);
         let keyring = Keyring::new(keys.clone());
         let previous = run.as_ref().and_then(p2p_store::Run::previous);
         let config = p2p_core::Config { limits: self.limits.clone(), previous };

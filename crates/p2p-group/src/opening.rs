@@ -62,11 +62,11 @@ impl Node {
             options.friendly_name.as_deref(),
             now(),
         )?;
-        let chain = root.issue_creator(&shared.identity.info(), now())?;
+        let chain = root.issue_creator(&shared.identity.current_info()?, now())?;
         let group = root.key_id();
         let claim = shared.store.lock(&group)?;
         let root = GroupRoot {
-            pkcs8: root.pkcs8().to_vec().into(),
+            pkcs8: root.pkcs8()?.to_vec().into(),
             certificate: root.certificate().to_vec(),
         };
         let record = GroupRecord { chain, root: Some(root) };

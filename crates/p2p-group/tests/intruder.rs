@@ -63,10 +63,7 @@ impl Sink for Forward {
 fn thief(group: KeyId, stolen: &Arc<Member>) -> (Driver<Thief>, KeyId, GroupKey, Receiver<Event>) {
     let identity = p2p_crypto::Identity::create(None, Some("Mallory"), p2p_group::now()).unwrap();
     let key = identity.key_id();
-    let tls = TlsIdentity {
-        certificate: identity.tls_certificate().to_vec(),
-        pkcs8: identity.pkcs8().to_vec(),
-    };
+    let tls = TlsIdentity::of(&identity);
     let authority = Thief { keys: Keyring::new(identity), stolen: Arc::clone(stolen) };
     let (tell, told) = channel(64);
     let driver = Driver::start(

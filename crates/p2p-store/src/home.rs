@@ -255,7 +255,11 @@ fn is_authority(name: &str) -> bool {
 fn write_identity(folder: &Path, identity: &Identity) -> Result<(), StoreError> {
     create_folder(folder).map_err(|error| StoreError::io(folder, error))?;
     let key = folder.join("key");
-    write_private(&key, identity.pkcs8())
+    // A key that lives elsewhere cannot be written.
+    let pkcs8 =
+        identity.pkcs8().map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error));
+    pkcs8
+        .and_then(|pkcs8| write_private(&key, pkcs8))
         .map_err(|source| StoreError::KeyAccess { path: key, source })?;
     let certificate = folder.join("certificate");
     write_private(&certificate, identity.certificate())

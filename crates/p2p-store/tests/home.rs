@@ -26,7 +26,7 @@ fn identities_are_kept_listed_and_deleted() {
     assert_eq!(home.create(&bob).unwrap_err().code(), Code::PEER_E_ALREADY_EXISTS);
     let loaded = home.load(alice.name()).unwrap();
     assert_eq!((loaded.key_id(), loaded.friendly_name()), (alice.key_id(), "Alice"));
-    assert_eq!(loaded.pkcs8(), alice.pkcs8());
+    assert_eq!(loaded.pkcs8().unwrap(), alice.pkcs8().unwrap());
     let mut names: Vec<_> =
         home.list().unwrap().iter().map(|one| one.friendly_name().to_owned()).collect();
     names.sort();

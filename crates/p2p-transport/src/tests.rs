@@ -73,10 +73,7 @@ fn identity() -> Identity {
 }
 
 fn tls_of(identity: &Identity) -> TlsIdentity {
-    TlsIdentity {
-        certificate: identity.tls_certificate().to_vec(),
-        pkcs8: identity.pkcs8().to_vec(),
-    }
+    TlsIdentity::of(identity)
 }
 
 fn loopback() -> Config {

@@ -8,22 +8,22 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use p2p_core::{Code, Expect, KeyId, Refusal};
-use p2p_crypto::{TlsPeer, verify_tls_certificate};
+use p2p_crypto::{Identity, KeyKind, KeySource, TlsPeer, verify_tls_certificate};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key,
 };
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer,
-    UnixTime,
-};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::version::TLS13;
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureAlgorithm,
+    SignatureScheme,
+};
 
 use crate::TransportError;
 
@@ -32,13 +32,21 @@ pub(crate) const ALPN: &[u8] = b"pgrp/1";
 /// Label of the exporter that ties what is said inside a connection to it (RFC 8446 §7.5).
 pub(crate) const EXPORTER: &[u8] = b"EXPORTER-pgrp1";
 
-/// What a node shows in TLS: a certificate that holds key and authority only, and its private key.
+/// What a node shows in TLS: a certificate that holds key and authority only, and what signs with its private key.
 #[derive(Clone)]
 pub struct TlsIdentity {
     /// DER of the certificate, as `Identity::tls_certificate` gives it.
     pub certificate: Vec<u8>,
-    /// PKCS#8 DER of the private key. Handed to rustls, which keeps its own copy.
-    pub pkcs8: Vec<u8>,
+    /// The private key, wherever it lives. It is asked to sign once per handshake, on a thread that serves connections;
+    /// if it does not sign, the handshake fails.
+    pub key: Arc<dyn KeySource>,
+}
+
+impl TlsIdentity {
+    /// That of an identity.
+    pub fn of(identity: &Identity) -> TlsIdentity {
+        TlsIdentity { certificate: identity.tls_certificate().to_vec(), key: identity.key_source() }
+    }
 }
 
 impl std::fmt::Debug for TlsIdentity {
@@ -61,9 +69,10 @@ pub(crate) struct Tls {
 impl Tls {
     pub(crate) fn new(identity: TlsIdentity) -> Result<Tls, TransportError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let pkcs8 = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(identity.pkcs8));
-        let key =
-            provider.key_provider.load_private_key(pkcs8).map_err(TransportError::Identity)?;
+        let scheme = scheme(identity.key.kind()).ok_or_else(|| {
+            TransportError::Identity(Error::General("TLS has no name for this kind of key".into()))
+        })?;
+        let key = Arc::new(Signing { key: identity.key, scheme });
         let certified = CertifiedKey::new(vec![CertificateDer::from(identity.certificate)], key);
         let key = Arc::new(OwnKey(Arc::new(certified)));
         let mut client = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -127,6 +136,54 @@ impl ResolvesClientCert for OwnKey {
 
     fn has_certs(&self) -> bool {
         true
+    }
+}
+
+/// Signs handshakes with the identity's key.
+#[derive(Clone)]
+struct Signing {
+    key: Arc<dyn KeySource>,
+    scheme: SignatureScheme,
+}
+
+impl std::fmt::Debug for Signing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Signing").field(&self.scheme).finish()
+    }
+}
+
+impl SigningKey for Signing {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        offered.contains(&self.scheme).then(|| Box::new(self.clone()) as Box<dyn Signer>)
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        match self.scheme {
+            SignatureScheme::ED25519 => SignatureAlgorithm::ED25519,
+            _ => SignatureAlgorithm::ECDSA,
+        }
+    }
+}
+
+impl Signer for Signing {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.key.sign(message).map_err(|error| {
+            tracing::warn!(%error, "no signature for a handshake");
+            Error::General(error.to_string())
+        })
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.scheme
+    }
+}
+
+/// How a key of this kind signs a handshake (RFC 8446 §4.2.3); one of [`SCHEMES`].
+fn scheme(kind: KeyKind) -> Option<SignatureScheme> {
+    match kind {
+        KeyKind::Ed25519 => Some(SignatureScheme::ED25519),
+        KeyKind::EcdsaP256 => Some(SignatureScheme::ECDSA_NISTP256_SHA256),
+        _ => None,
     }
 }
 

@@ -89,10 +89,7 @@ impl Peer {
     ) -> Peer {
         let mut keyring = Keyring::new(identity.clone());
         keyring.insert(world.group, chain.clone());
-        let tls = TlsIdentity {
-            certificate: identity.tls_certificate().to_vec(),
-            pkcs8: identity.pkcs8().to_vec(),
-        };
+        let tls = TlsIdentity::of(&identity);
         let events = Arc::<Events>::default();
         let node = |seed, now| {
             let config = p2p_core::Config { limits, ..p2p_core::Config::default() };
@@ -358,7 +355,7 @@ async fn a_stranger_that_says_nothing_is_closed_in_time() {
     let mut creator = Peer::start(&world, &world.creator, limits);
     creator.online(&[]).await;
     let stranger = Identity::create(None, None, now()).unwrap();
-    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(stranger.pkcs8().to_vec());
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(stranger.pkcs8().unwrap().to_vec());
     let signing = rustls::crypto::ring::sign::any_supported_type(&key.into()).unwrap();
     let chain = vec![stranger.tls_certificate().to_vec().into()];
     let certified = rustls::sign::CertifiedKey::new(chain, signing);

@@ -6,11 +6,12 @@ use der::asn1::{AnyRef, BitStringRef, OctetStringRef, SetOfVec, UintRef, Utf8Str
 use p2p_core::{FileTime, KeyId, Roles};
 
 use super::syntax::{
-    ALGORITHM, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, Extension, KEY_USAGE, Outer, PEER_GROUP,
-    PeerGroup, Spki, Tbs, Time, Validity, name,
+    BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, Extension, KEY_USAGE, Outer, PEER_GROUP, PeerGroup,
+    Spki, Tbs, Time, Validity, key_algorithm, name, signature_algorithm,
 };
 use super::{Kind, may_issue};
-use crate::key::{PublicKey, SigningKey};
+use crate::error::CryptoError;
+use crate::key::{KeyKind, PublicKey, Signature, SigningKey, p256};
 use crate::name::PeerName;
 
 /// BasicConstraints with CA TRUE and no path length.
@@ -44,22 +45,22 @@ pub(crate) struct Template<'a> {
 
 impl Template<'_> {
     /// The certificate in DER, signed by `issuer`.
-    pub(crate) fn sign(&self, issuer: &SigningKey) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// What keeps the key from signing.
+    pub(crate) fn sign(&self, issuer: &SigningKey) -> Result<Vec<u8>, CryptoError> {
         // Encoding fails only for lengths beyond 2^28, which names and keys of checked length cannot have.
-        self.encode(issuer).expect("a certificate of bounded parts encodes")
+        const FITS: &str = "a certificate of bounded parts encodes";
+        let kind = issuer.public().kind();
+        let tbs = self.tbs(issuer.public()).expect(FITS);
+        let signature = issuer.sign(&tbs)?;
+        Ok(close(&tbs, kind, &signature).expect(FITS))
     }
 
-    fn encode(&self, issuer: &SigningKey) -> der::Result<Vec<u8>> {
-        let issuer_id = issuer.public().id();
-        let extension = self.peer_group(&issuer_id)?;
-        let tbs = self.tbs(&issuer_id, &extension)?;
-        let signature = issuer.sign(&tbs);
-        Outer { tbs: &tbs, algorithm: ALGORITHM, signature: BitStringRef::from_bytes(&signature)? }
-            .to_der()
-    }
-
-    fn tbs(&self, issuer: &KeyId, extension: &[u8]) -> der::Result<Vec<u8>> {
-        let issuer_name = name(&issuer.authority_hex())?;
+    fn tbs(&self, issuer: &PublicKey) -> der::Result<Vec<u8>> {
+        let issuer_id = issuer.id();
+        let extension: &[u8] = &self.peer_group(&issuer_id)?;
+        let issuer_name = name(&issuer_id.authority_hex())?;
         let subject_name = name(&self.key.id().authority_hex())?;
         let ca = may_issue(self.kind, self.roles);
         let mut extensions = vec![(PEER_GROUP, true, extension)];
@@ -79,14 +80,17 @@ impl Template<'_> {
         Tbs {
             version: Some(UintRef::new(&[2])?),
             serial: AnyRef::new(der::Tag::Integer, &self.serial)?,
-            signature: ALGORITHM,
+            signature: signature_algorithm(issuer.kind()),
             issuer: AnyRef::from_der(&issuer_name)?,
             validity: Validity {
                 not_before: Time::new(self.not_before),
                 not_after: Time::new(self.not_after),
             },
             subject: AnyRef::from_der(&subject_name)?,
-            key: Spki { algorithm: ALGORITHM, key: BitStringRef::from_bytes(self.key.as_bytes())? },
+            key: Spki {
+                algorithm: key_algorithm(self.key.kind())?,
+                key: BitStringRef::from_bytes(self.key.as_bytes())?,
+            },
             issuer_unique_id: None,
             subject_unique_id: None,
             extensions: Some(extensions),
@@ -118,4 +122,14 @@ impl Template<'_> {
         }
         .to_der()
     }
+}
+
+/// The whole certificate: what is signed, by which algorithm, the signature.
+fn close(tbs: &[u8], kind: KeyKind, signature: &Signature) -> der::Result<Vec<u8>> {
+    let signature = match kind {
+        KeyKind::Ed25519 => signature.to_vec(),
+        KeyKind::EcdsaP256 => p256::signature_to_der(signature)?,
+    };
+    let signature = BitStringRef::from_bytes(&signature)?;
+    Outer { tbs, algorithm: signature_algorithm(kind), signature }.to_der()
 }

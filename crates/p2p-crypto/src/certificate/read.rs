@@ -6,11 +6,12 @@ use p2p_core::{Guid, KeyId, Roles};
 
 use super::build::{BOTH_ENDS, CA, SIGNS, SIGNS_CERTIFICATES};
 use super::syntax::{
-    ALGORITHM, Algorithm, BASIC_CONSTRAINTS, ED25519, EXTENDED_KEY_USAGE, Extension, KEY_USAGE,
-    Outer, PEER_GROUP, PeerGroup, Spki, Tbs, Time, common_name, decode,
+    Algorithm, BASIC_CONSTRAINTS, EC_PUBLIC_KEY, ECDSA_WITH_SHA256, ED25519, EXTENDED_KEY_USAGE,
+    Extension, KEY_USAGE, Outer, PEER_GROUP, PeerGroup, Spki, Tbs, Time, common_name, decode,
+    key_algorithm, signature_algorithm,
 };
 use super::{CLASSIFIERS_MAX, Certificate, Kind, may_issue};
-use crate::key::PublicKey;
+use crate::key::{KeyKind, PublicKey, Signature, p256};
 use crate::name::{PeerName, check_classifier, check_friendly_name};
 use crate::refusal::Cause;
 
@@ -36,9 +37,8 @@ impl<'a> Decoded<'a> {
     /// Checks the profile.
     pub(crate) fn check(&self) -> Result<Certificate, Cause> {
         require(self.tbs.version.is_some_and(|version| version.as_bytes() == [2]), Cause::Profile)?;
-        check_algorithm(&self.tbs.signature)?;
+        let algorithm = check_algorithm(&self.tbs.signature)?;
         require(self.outer.algorithm == self.tbs.signature, Cause::Profile)?;
-        let signature = self.outer.signature.as_bytes().and_then(|bytes| bytes.try_into().ok());
         let key = check_key(&self.tbs.key)?;
         require(
             self.tbs.issuer_unique_id.is_none() && self.tbs.subject_unique_id.is_none(),
@@ -47,7 +47,7 @@ impl<'a> Decoded<'a> {
         let extensions = Extensions::sort(self.tbs.extensions.as_deref().unwrap_or_default())?;
         let fields = Fields::check(self.peer_group.as_ref().ok_or(Cause::Profile)?)?;
         extensions.check(&fields)?;
-        let certificate = self.assemble(key, fields, signature.ok_or(Cause::Profile)?)?;
+        let certificate = self.assemble(key, fields, algorithm)?;
         check_name(&self.tbs.subject, &certificate.id, Cause::NameNotKey)?;
         check_name(&self.tbs.issuer, &certificate.issuer, Cause::Links)?;
         require(certificate.name.is_of(&certificate.id), Cause::NameNotKey)?;
@@ -63,7 +63,7 @@ impl<'a> Decoded<'a> {
         &self,
         key: PublicKey,
         fields: Fields,
-        signature: [u8; 64],
+        algorithm: KeyKind,
     ) -> Result<Certificate, Cause> {
         let id = key.id();
         Ok(Certificate {
@@ -80,7 +80,8 @@ impl<'a> Decoded<'a> {
             not_before: check_time(self.tbs.validity.not_before)?,
             not_after: check_time(self.tbs.validity.not_after)?,
             tbs: self.outer.tbs.to_vec(),
-            signature,
+            algorithm,
+            signature: check_signature(algorithm, self.outer.signature.as_bytes())?,
         })
     }
 }
@@ -170,14 +171,34 @@ fn is(number: &UintRef<'_>, value: u8) -> bool {
     number.as_bytes() == [value]
 }
 
-fn check_algorithm(algorithm: &Algorithm<'_>) -> Result<(), Cause> {
-    require(algorithm.oid == ED25519, Cause::UnknownAlgorithm)?;
-    require(*algorithm == ALGORITHM, Cause::Profile)
+/// By which kind of key it says that it was signed.
+fn check_algorithm(algorithm: &Algorithm<'_>) -> Result<KeyKind, Cause> {
+    let kind = match algorithm.oid {
+        ED25519 => KeyKind::Ed25519,
+        ECDSA_WITH_SHA256 => KeyKind::EcdsaP256,
+        _ => return Err(Cause::UnknownAlgorithm),
+    };
+    require(*algorithm == signature_algorithm(kind), Cause::Profile)?;
+    Ok(kind)
 }
 
+/// Another curve than P-256 is a weak key, whatever it is; so is a compressed point.
 fn check_key(spki: &Spki<'_>) -> Result<PublicKey, Cause> {
-    check_algorithm(&spki.algorithm)?;
-    PublicKey::from_bytes(spki.key.as_bytes().ok_or(Cause::WeakKey)?)
+    let (kind, otherwise) = match spki.algorithm.oid {
+        ED25519 => (KeyKind::Ed25519, Cause::Profile),
+        EC_PUBLIC_KEY => (KeyKind::EcdsaP256, Cause::WeakKey),
+        _ => return Err(Cause::UnknownAlgorithm),
+    };
+    require(key_algorithm(kind).is_ok_and(|due| due == spki.algorithm), otherwise)?;
+    PublicKey::from_bytes(kind, spki.key.as_bytes().ok_or(Cause::WeakKey)?)
+}
+
+fn check_signature(kind: KeyKind, bytes: Option<&[u8]>) -> Result<Signature, Cause> {
+    let bytes = bytes.ok_or(Cause::Profile)?;
+    match kind {
+        KeyKind::Ed25519 => bytes.try_into().map_err(|_| Cause::Profile),
+        KeyKind::EcdsaP256 => p256::signature_from_der(bytes),
+    }
 }
 
 /// Positive, 16 bytes, and the shortest encoding of its number.

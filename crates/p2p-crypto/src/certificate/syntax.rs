@@ -12,10 +12,18 @@ use der::{
 };
 use p2p_core::FileTime;
 
+use crate::key::KeyKind;
 use crate::refusal::Cause;
 
 /// id-Ed25519 (RFC 8410 §3).
 pub(crate) const ED25519: Oid<'_> = Oid(&[0x2b, 0x65, 0x70]);
+/// ecdsa-with-SHA256 (RFC 5758 §3.2).
+pub(crate) const ECDSA_WITH_SHA256: Oid<'_> =
+    Oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02]);
+/// id-ecPublicKey (RFC 5480 §2.1.1).
+pub(crate) const EC_PUBLIC_KEY: Oid<'_> = Oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01]);
+/// secp256r1, which is P-256 (RFC 5480 §2.1.1.1).
+pub(crate) const P256: Oid<'_> = Oid(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]);
 /// id-at-commonName (RFC 5280 appendix A.1).
 pub(crate) const COMMON_NAME: Oid<'_> = Oid(&[0x55, 0x04, 0x03]);
 /// id-ce-basicConstraints (RFC 5280 §4.2.1.9).
@@ -77,8 +85,25 @@ pub(crate) struct Algorithm<'a> {
     pub(crate) parameters: Option<AnyRef<'a>>,
 }
 
-/// The only algorithm so far (RFC 8410 §3: no parameters).
-pub(crate) const ALGORITHM: Algorithm<'_> = Algorithm { oid: ED25519, parameters: None };
+/// How a key of this kind signs. Without parameters (RFC 8410 §3, RFC 5758 §3.2).
+pub(crate) fn signature_algorithm(kind: KeyKind) -> Algorithm<'static> {
+    let oid = match kind {
+        KeyKind::Ed25519 => ED25519,
+        KeyKind::EcdsaP256 => ECDSA_WITH_SHA256,
+    };
+    Algorithm { oid, parameters: None }
+}
+
+/// What a key of this kind is. Ed25519 has no parameters (RFC 8410 §3), P-256 has the curve's name (RFC 5480 §2.1.1).
+pub(crate) fn key_algorithm(kind: KeyKind) -> der::Result<Algorithm<'static>> {
+    Ok(match kind {
+        KeyKind::Ed25519 => Algorithm { oid: ED25519, parameters: None },
+        KeyKind::EcdsaP256 => {
+            let curve = AnyRef::new(Tag::ObjectIdentifier, P256.0)?;
+            Algorithm { oid: EC_PUBLIC_KEY, parameters: Some(curve) }
+        }
+    })
+}
 
 /// Certificate (RFC 5280 §4.1), its signed part still in bytes.
 #[derive(Debug)]

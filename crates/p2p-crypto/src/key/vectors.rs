@@ -1,4 +1,4 @@
-//! Wycheproof's cases for Ed25519 through the very calls by which certificates and invitations are verified.
+//! Wycheproof's cases for Ed25519 and ECDSA through the very calls by which certificates and invitations are verified.
 //!
 //! Three doors stand in a row: the DER of the key ([`PublicKey::from_spki`], with the rule about weak keys), the length
 //! of the signature (64 bytes by type, so that a longer or shorter one never reaches `ring`), and `ring` itself.
@@ -8,12 +8,16 @@
 //! Where we differ from `ring`: no case of Wycheproof has a weak key, so its verdicts and ours are the same on all of
 //! them. On keys of small order they differ, and the second test shows why: `ring` checks the equation of RFC 8032
 //! §5.1.7 and nothing else, and for such a key everybody can solve it.
+//!
+//! For ECDSA there is one more door, [`p256::verifies`]: of the two values of s only the smaller one passes. Wycheproof
+//! calls both valid, so what that door turns away must be valid to `ring`, and pass with the other s.
 
 use ring::signature::{ED25519, UnparsedPublicKey};
-use wycheproof::TestResult;
 use wycheproof::eddsa::{TestName, TestSet};
+use wycheproof::{TestResult, ecdsa};
 
-use super::{PublicKey, SPKI_HEAD};
+use super::ed25519::SPKI_HEAD;
+use super::{PublicKey, p256};
 use crate::refusal::Cause;
 
 /// What became of a case.
@@ -87,4 +91,60 @@ fn the_keys_that_ring_takes_and_we_do_not_sign_for_everybody() {
         let spki = [&SPKI_HEAD[..], &key].concat();
         assert_eq!(verify(&spki, b"anything", &signature), Seen::WeakKey);
     }
+}
+
+/// What became of a case of ECDSA.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum SeenEcdsa {
+    Accepted,
+    LargerS,
+    Form,
+    Signature,
+}
+
+/// `read` makes 64 bytes of a signature, or refuses its form.
+fn verify_ecdsa(
+    spki: &[u8],
+    message: &[u8],
+    signature: &[u8],
+    read: fn(&[u8]) -> Option<[u8; 64]>,
+) -> SeenEcdsa {
+    let key = PublicKey::from_spki(spki).unwrap();
+    let Some(signature) = read(signature) else { return SeenEcdsa::Form };
+    if key.verifies(message, &signature) {
+        return SeenEcdsa::Accepted;
+    }
+    let other = p256::with_smaller_s(signature);
+    if other != signature && key.verifies(message, &other) {
+        return SeenEcdsa::LargerS;
+    }
+    SeenEcdsa::Signature
+}
+
+fn run_ecdsa(name: ecdsa::TestName, read: fn(&[u8]) -> Option<[u8; 64]>) -> [usize; 4] {
+    let mut counts = [0; 4];
+    for group in &ecdsa::TestSet::load(name).unwrap().test_groups {
+        for test in &group.tests {
+            let valid = match test.result {
+                TestResult::Valid => true,
+                TestResult::Invalid => false,
+                TestResult::Acceptable => panic!("case {} may go either way", test.tc_id),
+            };
+            let seen = verify_ecdsa(&group.der, &test.msg, &test.sig, read);
+            let good = matches!(seen, SeenEcdsa::Accepted | SeenEcdsa::LargerS);
+            assert_eq!(good, valid, "case {}: {seen:?}", test.tc_id);
+            counts[seen as usize] += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn every_case_of_ecdsa_ends_as_it_should() {
+    // As certificates have them.
+    let der = |bytes: &[u8]| p256::signature_from_der(bytes).ok();
+    assert_eq!(run_ecdsa(ecdsa::TestName::EcdsaSecp256r1Sha256, der), [0, 0, 0, 0]);
+    // As invitations have them.
+    let fixed = |bytes: &[u8]| bytes.try_into().ok();
+    assert_eq!(run_ecdsa(ecdsa::TestName::EcdsaSecp256r1Sha256P1363, fixed), [0, 0, 0, 0]);
 }

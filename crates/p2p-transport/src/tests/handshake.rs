@@ -217,7 +217,7 @@ impl rustls::client::danger::ServerCertVerifier for AnyServer {
 impl Foreign {
     fn of(identity: &Identity) -> Foreign {
         let chain = vec![CertificateDer::from(identity.tls_certificate().to_vec())];
-        Foreign { chain, key: identity.pkcs8().to_vec(), alpn: b"pgrp/1" }
+        Foreign { chain, key: identity.pkcs8().unwrap().to_vec(), alpn: b"pgrp/1" }
     }
 
     fn tls(self) -> rustls::ClientConfig {
@@ -277,7 +277,7 @@ async fn who_shows_no_good_certificate_is_turned_away_in_the_handshake() {
     two.chain.push(two.chain[0].clone());
     assert_eq!(alert(&two.fate(address).await), Some(49), "two certificates");
 
-    let other_key = Foreign { key: identity().pkcs8().to_vec(), ..Foreign::of(&good) };
+    let other_key = Foreign { key: identity().pkcs8().unwrap().to_vec(), ..Foreign::of(&good) };
     let refused = other_key.fate(address).await;
     assert!(alert(&refused).is_some(), "a key that is not the certificate's: {refused}");
 
@@ -312,7 +312,7 @@ async fn who_shows_no_good_certificate_is_turned_away_in_the_handshake() {
 async fn a_server_whose_key_is_not_its_certificates_is_refused() {
     let mixed = TlsIdentity {
         certificate: identity().tls_certificate().to_vec(),
-        pkcs8: identity().pkcs8().to_vec(),
+        key: identity().key_source(),
     };
     let (_bob, address) = Peer::listening_as(identity(), mixed, loopback()).await;
     let (mut alice, _) = Peer::listening(loopback()).await;
@@ -326,7 +326,7 @@ async fn a_dialler_hears_that_its_certificate_was_refused() {
     let (mut bob, address) = Peer::listening(loopback()).await;
     let named = Identity::create(None, Some("Alice"), FileTime::from_unix(1_700_000_000)).unwrap();
     let wrong =
-        TlsIdentity { certificate: named.certificate().to_vec(), pkcs8: named.pkcs8().to_vec() };
+        TlsIdentity { certificate: named.certificate().to_vec(), ..TlsIdentity::of(&named) };
     let (mut alice, _) = Peer::listening_as(named, wrong, loopback()).await;
     alice.tell([Output::Dial { dial: DialId(1), address, expect: Expect::Key(bob.key()) }]);
     // In TLS 1.3 the dialler's handshake ends before the acceptor has judged it: the link may have come up before.
