@@ -43,7 +43,7 @@ use Surface::*;
 
 /// Whatever reads certificates.
 const CERTIFICATES: &[Surface] =
-    &[Tls, Chain, Description, Invitation, Issuing, Loading, Importing, Object];
+    &[Tls, Chain, Description, Invitation, Issuing, Loading, Importing, Object, Password];
 /// Whatever reads whole chains.
 const CHAINS: &[Surface] = &[Chain, Invitation, Issuing, Object];
 
@@ -75,7 +75,7 @@ causes! {
     KeyUsage = CRYPT_E_ASN1_CONSTRAINT, CERT_E_WRONG_USAGE, CERTIFICATES, "The key usage or extended key usage is not the one due.";
     UnknownRole = CRYPT_E_ASN1_CONSTRAINT, CERT_E_INVALID_POLICY, CERTIFICATES, "A role is unknown.";
     WrongType = CRYPT_E_ASN1_CONSTRAINT, CERT_E_PURPOSE, &[Tls, Description, Loading, Importing, Password], "The certificate is of another type than the one due here.";
-    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Chain, Description, Invitation, Issuing, Importing, Object], "The list of certificates, the XML, or what recognises a password is broken.";
+    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Chain, Description, Invitation, Issuing, Importing, Object, Password], "The list of certificates, the XML, or what recognises a password is broken.";
     Base64 = CRYPT_E_BAD_ENCODE, NTE_BAD_DATA, &[Description, Invitation, Importing], "The base64 is broken.";
     WrongPassword = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Importing, Password], "The password is wrong, or what it protects was altered.";
     UnknownAlgorithm = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_ALGID, CERTIFICATES, "The algorithm of a signature or key is not supported.";

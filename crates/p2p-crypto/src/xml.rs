@@ -15,6 +15,10 @@ use roxmltree::{Document, Node, ParsingOptions};
 use crate::error::CryptoError;
 use crate::refusal::Cause;
 
+mod password;
+
+pub(crate) use password::{PasswordText, is_by_password, unsigned_password_invitation};
+
 /// Largest text, in bytes.
 pub(crate) const TEXT_MAX: usize = 65_536;
 /// Most hints in an invitation, and most addresses in a hint.
@@ -86,20 +90,29 @@ pub(crate) type Hints = Vec<(KeyId, Vec<Address>)>;
 
 /// An invitation up to its signature: exactly what is signed.
 pub(crate) fn unsigned_invitation(chain: &[u8], hints: &[(KeyId, Vec<Address>)]) -> String {
+    let mut text = invitation_head();
+    write_binary(&mut text, "GMC", "", chain);
+    write_hints(&mut text, hints);
+    text
+}
+
+/// What every invitation begins with.
+fn invitation_head() -> String {
     let mut text = format!("<PEERINVITATION VERSION=\"{VERSION}\">");
     for (name, value) in CLOUD {
         write_element(&mut text, name, value);
     }
-    let body = STANDARD.encode(chain);
-    text.push_str(&format!("<GMC xmlns:dt=\"{DATA_TYPES}\" dt:dt=\"bin.base64\">{body}</GMC>"));
+    text
+}
+
+fn write_hints(text: &mut String, hints: &[(KeyId, Vec<Address>)]) {
     for (key, addresses) in hints {
         text.push_str(&format!("<HINT KEY=\"{}\">", hex(&key.0)));
         for address in addresses {
-            write_element(&mut text, "ADDRESS", &address.to_string());
+            write_element(text, "ADDRESS", &address.to_string());
         }
         text.push_str("</HINT>");
     }
-    text
 }
 
 /// The whole invitation.
@@ -123,31 +136,44 @@ pub(crate) struct InvitationText<'a> {
 impl<'a> InvitationText<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<InvitationText<'a>, CryptoError> {
         let document = parse(text).map_err(CryptoError::incoming)?;
-        let root = document.root_element();
-        match (root.has_tag_name("PEERINVITATION"), root.attribute("VERSION")) {
-            (true, Some(VERSION)) => {
-                InvitationText::read(text, &root).map_err(CryptoError::incoming)
-            }
-            (true, Some(_)) => Err(CryptoError::Version),
-            _ => Err(CryptoError::incoming(Cause::Container)),
-        }
+        let root = invitation_root(&document)?;
+        InvitationText::read(text, &root).map_err(CryptoError::incoming)
     }
 
     fn read(text: &'a str, root: &Node<'_, '_>) -> Result<InvitationText<'a>, Cause> {
-        for (name, value) in CLOUD {
-            if only(root, name)?.text() != Some(value) {
-                return Err(Cause::Container);
-            }
+        check_cloud(root)?;
+        if password::is_one(root) {
+            return Err(Cause::OtherKind);
         }
         let chain = binary(only(root, "GMC")?)?;
         let (signed, signature) = split_signature(text, root)?;
-        let hints: Hints =
-            children(root, "HINT").map(|node| hint(&node)).collect::<Result<_, _>>()?;
-        if hints.len() > HINTS_MAX {
-            return Err(Cause::Container);
-        }
+        let hints = read_hints(root)?;
         Ok(InvitationText { chain, hints, signed, signature })
     }
+}
+
+/// The root of an invitation of the version that is spoken here.
+fn invitation_root<'a, 'i>(document: &'a Document<'i>) -> Result<Node<'a, 'i>, CryptoError> {
+    let root = document.root_element();
+    match (root.has_tag_name("PEERINVITATION"), root.attribute("VERSION")) {
+        (true, Some(VERSION)) => Ok(root),
+        (true, Some(_)) => Err(CryptoError::Version),
+        _ => Err(CryptoError::incoming(Cause::Container)),
+    }
+}
+
+fn check_cloud(root: &Node<'_, '_>) -> Result<(), Cause> {
+    for (name, value) in CLOUD {
+        if only(root, name)?.text() != Some(value) {
+            return Err(Cause::Container);
+        }
+    }
+    Ok(())
+}
+
+fn read_hints(root: &Node<'_, '_>) -> Result<Hints, Cause> {
+    let hints: Hints = children(root, "HINT").map(|node| hint(&node)).collect::<Result<_, _>>()?;
+    if hints.len() > HINTS_MAX { Err(Cause::Container) } else { Ok(hints) }
 }
 
 /// Every byte is accounted for: the signature covers what stands before it, itself it has one encoding, and after it
@@ -223,6 +249,14 @@ fn binary(node: Node<'_, '_>) -> Result<Vec<u8>, Cause> {
 
 fn write_element(text: &mut String, name: &str, value: &str) {
     text.push_str(&format!("<{name}>{value}</{name}>"));
+}
+
+/// An element of base64; `attributes` begins with a space, if there are any.
+fn write_binary(text: &mut String, name: &str, attributes: &str, bytes: &[u8]) {
+    let body = STANDARD.encode(bytes);
+    text.push_str(&format!(
+        "<{name}{attributes} xmlns:dt=\"{DATA_TYPES}\" dt:dt=\"bin.base64\">{body}</{name}>"
+    ));
 }
 
 /// Text as an element holds it (XML 1.0 §2.4). Names have no control characters.

@@ -69,6 +69,11 @@ fn seen(surface: Surface) -> &'static str {
             "`Identity::import`, `Identity::from_pkcs8`: the code itself; a wrong password cannot be told from an altered \
              export"
         }
+        Surface::Password => {
+            "`PasswordJoiner::confirm`: joining by password fails, with `PEER_E_NOT_AUTHORIZED`; `PasswordMember::check`: \
+             the joiner is turned down like any stranger, and the log has a warning with its key and the code; \
+             `PasswordVerifier::from_bytes`"
+        }
         Surface::Store => "the files of identities and memberships: `PEER_E_CERT_STORE_CORRUPTED`",
         other => panic!("what is seen of {other:?}?"),
     }

@@ -15,8 +15,9 @@ use base64::engine::general_purpose::STANDARD;
 use forge::*;
 use p2p_core::{FileTime, KeyId, Refusal, Roles};
 use p2p_crypto::{
-    Cause, CryptoError, GroupIdentity, Identity, IdentityInfo, Invitation, IssueRequest, Surface,
-    inspect_chain, verify_chain, verify_tls_certificate,
+    Cause, CryptoError, ExchangeBinding, GroupIdentity, Identity, IdentityInfo, Invitation,
+    IssueRequest, PasswordInvitation, PasswordJoiner, PasswordMember, PasswordRequest,
+    PasswordSecret, PasswordVerifier, Surface, inspect_chain, verify_chain, verify_tls_certificate,
 };
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
@@ -108,11 +109,56 @@ fn certificate(der: &[u8], bob: &Identity, seen: &mut Seen) {
     let described =
         format!("<PEERIDENTITYINFO VERSION=\"1.0\"><IDC>{body}</IDC></PEERIDENTITYINFO>");
     seen.refusal(IdentityInfo::from_xml(&described), Surface::Description);
-    seen.refusal(Identity::from_parts(bob.pkcs8(), der), Surface::Loading);
-    seen.refusal(GroupIdentity::from_parts(bob.pkcs8(), der), Surface::Loading);
-    let length = (bob.pkcs8().len() as u16).to_be_bytes();
-    let contents = [&length[..], bob.pkcs8(), der].concat();
+    seen.refusal(Identity::from_parts(bob.pkcs8().unwrap(), der), Surface::Loading);
+    seen.refusal(GroupIdentity::from_parts(bob.pkcs8().unwrap(), der), Surface::Loading);
+    let length = (bob.pkcs8().unwrap().len() as u16).to_be_bytes();
+    let contents = [&length[..], bob.pkcs8().unwrap(), der].concat();
     seen.error(Identity::import(&export(&contents), "secret"), Surface::Importing);
+    by_password(der, bob, seen);
+}
+
+/// A certificate behind the right confirmation of a password.
+fn by_password(der: &[u8], bob: &Identity, seen: &mut Seen) {
+    let on = &KeyId([7; 32]);
+    let verifier = PasswordVerifier::from_bytes(&cheap_verifier()).unwrap();
+    let secret = PasswordSecret::from_bytes(core::array::from_fn(|i| u8::from(i % 40 == 39)));
+    let joiner = &bob.key_id();
+    let binding = ExchangeBinding { session: &[7; 32], group: on, joiner, member: on };
+    let (joiner, first) = PasswordJoiner::start(&secret, &binding, bob, &[1; 32]).unwrap();
+    let answer = PasswordMember::answer(Some(&verifier), &binding, &first, &[2; 32]);
+    let (member, answer) = answer.unwrap();
+    let confirmation = joiner.confirm(&answer).unwrap();
+    seen.refusal(member.check(&[&confirmation[..32], der].concat()), Surface::Password);
+}
+
+/// What recognises the password whose two numbers are 1: with it L is the generator (SEC 2 §2.4.2).
+fn cheap_verifier() -> Vec<u8> {
+    let generator = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
+                     4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+    let mut bytes = [&[1, 1, 0, 0, 4, 0, 0, 0, 0, 1, 0, 0, 0, 1][..], &[b's'; 16]].concat();
+    bytes.extend([0; 31]);
+    bytes.push(1);
+    bytes.extend((0..65).map(|i| u8::from_str_radix(&generator[2 * i..2 * i + 2], 16).unwrap()));
+    bytes
+}
+
+/// A wrong password, something else than a verifier, and an invitation by a password at the wrong door.
+fn passwords(issuer: &Identity, seen: &mut Seen) {
+    let bytes = cheap_verifier();
+    seen.refusal(PasswordVerifier::from_bytes(&bytes[1..]), Surface::Password);
+    let verifier = PasswordVerifier::from_bytes(&bytes).unwrap();
+    let key = &issuer.key_id();
+    let binding = ExchangeBinding { session: &[7; 32], group: key, joiner: key, member: key };
+    let wrong = PasswordSecret::from_bytes([9; 80]);
+    let (joiner, first) = PasswordJoiner::start(&wrong, &binding, issuer, &[1; 32]).unwrap();
+    let answer = PasswordMember::answer(Some(&verifier), &binding, &first, &[2; 32]);
+    seen.refusal(joiner.confirm(&answer.unwrap().1), Surface::Password);
+    let group = GroupIdentity::create(None, None, now()).unwrap();
+    let chain = group.issue_creator(&issuer.info(), now()).unwrap();
+    let parameters = verifier.parameters();
+    let request = PasswordRequest { parameters, role: Roles::MEMBER, hints: &[], now: now() };
+    let invitation = PasswordInvitation::issue(issuer, &chain, &request).unwrap();
+    seen.error(Invitation::parse(invitation.as_xml()), Surface::Invitation);
 }
 
 /// A chain at every door that takes one, at a few times.
@@ -198,6 +244,7 @@ fn every_cause_is_met_just_where_its_row_says() {
         }
     }
     certificates.iter().for_each(|der| certificate(der, bob, &mut seen));
+    passwords(bob, &mut seen);
 
     let missing: Vec<_> = Cause::all()
         .enumerate()
