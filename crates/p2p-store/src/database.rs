@@ -5,6 +5,10 @@
 //! | `about` | `format`, `group`, `synchronised` | version u32; the group's key id; empty (its presence counts) |
 //! | `members` | key id | member record |
 //! | `addresses` | key id | address record |
+//! | `objects` | object id | object record |
+//!
+//! Format 1 kept one membership of each member, without its path, and no objects. Such a file is brought up to date when
+//! it is opened: its members are forgotten, to be met again, and their addresses are kept.
 
 use std::fmt::Display;
 use std::fs;
@@ -18,17 +22,23 @@ use redb::{
     ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend, TableDefinition,
 };
 
-use crate::codec::{Malformed, decode_addresses, decode_member, encode_addresses, encode_member};
+use crate::codec::{
+    Malformed, decode_addresses, decode_member, decode_object, encode_addresses, encode_member,
+    encode_object,
+};
 use crate::secrets::private_options;
-use crate::{MEMBERS_MAX, StoreError};
+use crate::{MEMBERS_MAX, OBJECTS_MAX, StoreError};
 
 type Table<'a> = redb::Table<'a, &'static [u8; 32], &'static [u8]>;
 
 const ABOUT: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("about");
 const MEMBERS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("members");
 const ADDRESSES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("addresses");
+const OBJECTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("objects");
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Those that can be read.
+const FORMATS: [u32; 2] = [1, FORMAT];
 /// Memory that redb may use per open group: a group's data is read once and then only written.
 const CACHE: usize = 512 * 1024;
 
@@ -80,29 +90,9 @@ impl Database {
         self.read().map_err(|error| failure(&self.path, error))
     }
 
-    /// Applies changes in one transaction. Listening is not kept here.
+    /// Applies changes in one transaction. Neither listening nor the own chain is kept here.
     pub(crate) fn commit(&self, changes: &[&StoreChange]) -> Result<(), StoreError> {
-        self.write(|about, members, addresses| {
-            for change in changes {
-                match change {
-                    StoreChange::Member { member, .. } => {
-                        let record = encode_member(member).map_err(Failure::Store)?;
-                        let known = members.insert(&member.key.0, record.as_slice())?.is_some();
-                        if !known && members.len()? > MEMBERS_MAX as u64 {
-                            return Err(Failure::Store(StoreError::TooLarge("members of a group")));
-                        }
-                    }
-                    StoreChange::Addresses { peer, addresses: list, .. } => {
-                        set_addresses(addresses, peer, list)?
-                    }
-                    StoreChange::Synchronised { .. } => {
-                        drop(about.insert("synchronised", [].as_slice())?)
-                    }
-                    StoreChange::Listening { .. } => {}
-                }
-            }
-            Ok(())
-        })
+        self.write(|tables| changes.iter().try_for_each(|change| tables.apply(change)))
     }
 
     /// Adds what an invitation says.
@@ -111,30 +101,35 @@ impl Database {
         hints: &[(KeyId, Vec<Address>)],
         synchronised: bool,
     ) -> Result<(), StoreError> {
-        self.write(|about, _, addresses| {
+        self.write(|tables| {
             if synchronised {
-                about.insert("synchronised", [].as_slice())?;
+                tables.synchronise()?;
             }
-            hints.iter().try_for_each(|(peer, list)| set_addresses(addresses, peer, list))
+            hints.iter().try_for_each(|(peer, list)| tables.set_addresses(peer, list))
         })
     }
 
     /// Checks whose database this is; an empty one becomes `group`'s.
     fn introduce(&self, group: &KeyId) -> Result<(), StoreError> {
         match self.identity().map_err(|error| failure(&self.path, error))? {
-            None => self.write(|about, _, _| {
-                about.insert("format", FORMAT.to_be_bytes().as_slice())?;
-                about.insert("group", group.0.as_slice())?;
+            None => self.write(|tables| {
+                tables.about.insert("format", FORMAT.to_be_bytes().as_slice())?;
+                tables.about.insert("group", group.0.as_slice())?;
                 Ok(())
             }),
-            Some(about) if about.format != FORMAT.to_be_bytes() => {
+            Some(about) if !FORMATS.iter().any(|format| about.format == format.to_be_bytes()) => {
                 let reason = "the format is newer than this program".to_owned();
                 Err(StoreError::Database { path: self.path.clone(), reason })
             }
             Some(about) if about.group != group.0 => {
                 Err(StoreError::ForeignDatabase { path: self.path.clone() })
             }
-            Some(_) => Ok(()),
+            Some(about) if about.format == FORMAT.to_be_bytes() => Ok(()),
+            Some(_) => self.write(|tables| {
+                tables.members.retain(|_, _| false)?;
+                tables.about.insert("format", FORMAT.to_be_bytes().as_slice())?;
+                Ok(())
+            }),
         }
     }
 
@@ -161,7 +156,11 @@ impl Database {
         }
         for entry in transaction.open_table(MEMBERS)?.iter()? {
             let (key, record) = entry?;
-            snapshot.members.push(Arc::new(decode_member(KeyId(*key.value()), record.value())?));
+            snapshot.members.extend(decode_member(KeyId(*key.value()), record.value())?);
+        }
+        for entry in transaction.open_table(OBJECTS)?.iter()? {
+            let (_, record) = entry?;
+            snapshot.objects.push(decode_object(record.value())?);
         }
         Ok(snapshot)
     }
@@ -169,20 +168,16 @@ impl Database {
     /// One transaction: durable when this returns `Ok`, undone otherwise.
     fn write(
         &self,
-        change: impl FnOnce(
-            &mut redb::Table<'_, &'static str, &'static [u8]>,
-            &mut Table<'_>,
-            &mut Table<'_>,
-        ) -> Result<(), Failure>,
+        change: impl FnOnce(&mut Tables<'_>) -> Result<(), Failure>,
     ) -> Result<(), StoreError> {
         let attempt = || -> Result<(), Failure> {
             let transaction = self.redb.begin_write()?;
-            {
-                let mut about = transaction.open_table(ABOUT)?;
-                let mut members = transaction.open_table(MEMBERS)?;
-                let mut addresses = transaction.open_table(ADDRESSES)?;
-                change(&mut about, &mut members, &mut addresses)?;
-            }
+            change(&mut Tables {
+                about: transaction.open_table(ABOUT)?,
+                members: transaction.open_table(MEMBERS)?,
+                addresses: transaction.open_table(ADDRESSES)?,
+                objects: transaction.open_table(OBJECTS)?,
+            })?;
             transaction.commit()?;
             Ok(())
         };
@@ -190,15 +185,63 @@ impl Database {
     }
 }
 
-fn set_addresses(
+/// The tables, open for writing.
+struct Tables<'a> {
+    about: redb::Table<'a, &'static str, &'static [u8]>,
+    members: Table<'a>,
+    addresses: Table<'a>,
+    objects: Table<'a>,
+}
+
+impl Tables<'_> {
+    fn apply(&mut self, change: &StoreChange) -> Result<(), Failure> {
+        match change {
+            StoreChange::Member { peer, memberships, .. } if memberships.is_empty() => {
+                self.members.remove(&peer.0)?;
+            }
+            StoreChange::Member { peer, memberships, .. } => {
+                let record = encode_member(memberships).map_err(Failure::Store)?;
+                insert(&mut self.members, &peer.0, &record, MEMBERS_MAX, "members of a group")?;
+            }
+            StoreChange::Addresses { peer, addresses, .. } => {
+                self.set_addresses(peer, addresses)?
+            }
+            StoreChange::Synchronised { .. } => self.synchronise()?,
+            StoreChange::Object { id, kind, bytes, .. } => {
+                let record = encode_object(*kind, bytes).map_err(Failure::Store)?;
+                insert(&mut self.objects, &id.0, &record, OBJECTS_MAX, "objects of a group")?;
+            }
+            StoreChange::ObjectGone { id, .. } => drop(self.objects.remove(&id.0)?),
+            StoreChange::Own { .. } | StoreChange::Listening { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn synchronise(&mut self) -> Result<(), Failure> {
+        self.about.insert("synchronised", [].as_slice())?;
+        Ok(())
+    }
+
+    fn set_addresses(&mut self, peer: &KeyId, addresses: &[Address]) -> Result<(), Failure> {
+        if addresses.is_empty() {
+            self.addresses.remove(&peer.0)?;
+        } else {
+            self.addresses.insert(&peer.0, encode_addresses(addresses).as_slice())?;
+        }
+        Ok(())
+    }
+}
+
+fn insert(
     table: &mut Table<'_>,
-    peer: &KeyId,
-    addresses: &[Address],
+    key: &[u8; 32],
+    record: &[u8],
+    max: usize,
+    what: &'static str,
 ) -> Result<(), Failure> {
-    if addresses.is_empty() {
-        table.remove(&peer.0)?;
-    } else {
-        table.insert(&peer.0, encode_addresses(addresses).as_slice())?;
+    let known = table.insert(key, record)?.is_some();
+    if !known && table.len()? > max as u64 {
+        return Err(Failure::Store(StoreError::TooLarge(what)));
     }
     Ok(())
 }

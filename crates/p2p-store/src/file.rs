@@ -6,7 +6,7 @@
 //!   root.key        the group's private key, PKCS#8 DER: the creator only
 //!   root.cert       the group's certificate
 //!   listening       whether synchronised, and the addresses of the process that has the group open
-//!   members.redb    members, their addresses, and whether synchronised
+//!   members.redb    members, their addresses, signed objects, and whether synchronised
 //!   lock            empty; locked by the process that has the group open, and never deleted by it
 //! ```
 
@@ -293,8 +293,8 @@ impl Open {
         result
     }
 
-    /// The listening file is prepared before the transaction and placed after it: if either cannot be written, nothing
-    /// has changed.
+    /// The files are prepared before the transaction and placed after it: if any cannot be written, nothing has changed.
+    /// Whoever is killed in between keeps the former own chain, and still has the credential that was to follow it.
     fn commit(&mut self, changes: &[&StoreChange]) -> Result<(), StoreError> {
         let synchronised =
             changes.iter().any(|change| matches!(change, StoreChange::Synchronised { .. }));
@@ -306,10 +306,31 @@ impl Open {
             (false, None) => None,
             _ => Some(self.prepare_listening(synchronised, addresses)?),
         };
-        if changes.iter().any(|change| !matches!(change, StoreChange::Listening { .. })) {
+        let chain = self.prepare_chain(changes)?;
+        let in_files = |change: &&StoreChange| {
+            matches!(change, StoreChange::Listening { .. } | StoreChange::Own { .. })
+        };
+        if !changes.iter().all(in_files) {
             self.write(|database| database.commit(changes))?;
         }
+        self.place(chain)?;
         self.place(prepared)
+    }
+
+    /// The last own chain that the changes name, if any.
+    fn prepare_chain(&self, changes: &[&StoreChange]) -> Result<Option<Prepared>, StoreError> {
+        let mut chain = None;
+        for change in changes {
+            if let StoreChange::Own { member, .. } = change {
+                if member.chain.len() > CHAIN_MAX {
+                    return Err(StoreError::TooLarge("membership chain"));
+                }
+                chain = Some(&member.chain);
+            }
+        }
+        let path = self.folder.join("chain");
+        let prepare = |chain| Prepared::write(&path, chain);
+        chain.map(|chain| prepare(chain)).transpose().map_err(|error| StoreError::io(&path, error))
     }
 
     fn prepare_listening(

@@ -25,6 +25,12 @@ pub use run::Run;
 pub const IDENTITIES_MAX: usize = 1_024;
 /// Members of one group that are remembered.
 pub const MEMBERS_MAX: usize = 65_536;
+/// Memberships that are remembered of one member.
+pub const MEMBERSHIPS_MAX: usize = 4;
+/// Members in one membership chain.
+pub const PATH_MAX: usize = 24;
+/// Signed objects of one group: more than a node keeps by its limits.
+pub const OBJECTS_MAX: usize = 8_192;
 /// Addresses remembered per member, and of ourselves.
 pub const ADDRESSES_MAX: usize = 8;
 /// Largest membership chain in bytes.
@@ -47,6 +53,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes changes durable, in order. All changes of one group are one transaction: all of them or none. A batch that
     /// names several groups is one transaction per group, and stops at the first that fails.
+    ///
+    /// What processes without the lock read, the own chain and the listening addresses, takes effect after the rest: a
+    /// process killed in between leaves the former chain beside everything else of the batch.
     ///
     /// # Errors
     /// As [`load`](Self::load); a full disk is `PEER_E_DISK_FULL`, and nothing of that group was changed.
@@ -178,21 +187,11 @@ fn check_record(record: &GroupRecord) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The group that a change belongs to.
-fn group_of(change: &StoreChange) -> KeyId {
-    match change {
-        StoreChange::Member { group, .. }
-        | StoreChange::Addresses { group, .. }
-        | StoreChange::Synchronised { group }
-        | StoreChange::Listening { group, .. } => *group,
-    }
-}
-
 /// The changes of a batch by group, groups in the order in which they are first named.
 fn by_group(changes: &[StoreChange]) -> Vec<(KeyId, Vec<&StoreChange>)> {
     let mut groups: Vec<(KeyId, Vec<&StoreChange>)> = Vec::new();
     for change in changes {
-        let group = group_of(change);
+        let group = *change.group();
         match groups.iter_mut().find(|entry| entry.0 == group) {
             Some(entry) => entry.1.push(change),
             None => groups.push((group, vec![change])),

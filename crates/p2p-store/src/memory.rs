@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use p2p_core::{Address, GroupSnapshot, KeyId, Member, StoreChange};
+use bytes::Bytes;
+use p2p_core::{Address, GroupSnapshot, KeyId, Member, ObjectId, ObjectKind, StoreChange};
 
-use crate::codec::encode_member;
-use crate::{ADDRESSES_MAX, GroupLock, GroupRecord, Listening, MEMBERS_MAX, Store, StoreError};
+use crate::codec::{encode_member, encode_object};
+use crate::{
+    ADDRESSES_MAX, GroupLock, GroupRecord, Listening, MEMBERS_MAX, OBJECTS_MAX, Store, StoreError,
+};
 use crate::{by_group, check_record};
 
 /// Keeps everything in memory. Clones share what they keep.
@@ -38,7 +41,8 @@ struct Kept {
     synchronised: bool,
     listening: Option<Vec<Address>>,
     addresses: BTreeMap<KeyId, Vec<Address>>,
-    members: BTreeMap<KeyId, Arc<Member>>,
+    members: BTreeMap<KeyId, Vec<Arc<Member>>>,
+    objects: BTreeMap<ObjectId, (ObjectKind, Bytes)>,
 }
 
 impl MemoryStore {
@@ -62,7 +66,8 @@ impl Store for MemoryStore {
         Ok(GroupSnapshot {
             synchronised: kept.synchronised,
             addresses: kept.addresses.iter().map(|(peer, list)| (*peer, list.clone())).collect(),
-            members: kept.members.values().cloned().collect(),
+            members: kept.members.values().flatten().cloned().collect(),
+            objects: kept.objects.values().cloned().collect(),
         })
     }
 
@@ -149,13 +154,30 @@ impl Store for MemoryStore {
 impl Kept {
     fn apply(&mut self, change: &StoreChange) -> Result<(), StoreError> {
         match change {
-            StoreChange::Member { member, .. } => {
+            StoreChange::Member { peer, memberships, .. } if memberships.is_empty() => {
+                self.members.remove(peer);
+            }
+            StoreChange::Member { peer, memberships, .. } => {
                 // Refuses what a file would refuse, so that both stores behave alike.
-                encode_member(member)?;
-                if self.members.len() >= MEMBERS_MAX && !self.members.contains_key(&member.key) {
+                encode_member(memberships)?;
+                if self.members.len() >= MEMBERS_MAX && !self.members.contains_key(peer) {
                     return Err(StoreError::TooLarge("members of a group"));
                 }
-                self.members.insert(member.key, Arc::clone(member));
+                self.members.insert(*peer, memberships.clone());
+            }
+            StoreChange::Object { id, kind, bytes, .. } => {
+                encode_object(*kind, bytes)?;
+                if self.objects.len() >= OBJECTS_MAX && !self.objects.contains_key(id) {
+                    return Err(StoreError::TooLarge("objects of a group"));
+                }
+                self.objects.insert(*id, (*kind, bytes.clone()));
+            }
+            StoreChange::ObjectGone { id, .. } => drop(self.objects.remove(id)),
+            StoreChange::Own { member, .. } => {
+                let root = self.record.take().and_then(|record| record.root);
+                let record = GroupRecord { chain: member.chain.clone(), root };
+                check_record(&record)?;
+                self.record = Some(record);
             }
             StoreChange::Addresses { peer, addresses, .. } => self.set_addresses(*peer, addresses),
             StoreChange::Synchronised { .. } => self.synchronise(),

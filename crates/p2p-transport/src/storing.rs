@@ -49,7 +49,7 @@ impl Storing {
     fn commit(&self, batch: Vec<(Ticket, StoreChange)>) -> Vec<Answer> {
         let mut groups: Vec<(KeyId, Vec<Ticket>, Vec<StoreChange>)> = Vec::new();
         for (ticket, change) in batch {
-            let group = group_of(&change);
+            let group = *change.group();
             match groups.iter_mut().find(|entry| entry.0 == group) {
                 Some(entry) => {
                     entry.1.push(ticket);
@@ -84,15 +84,6 @@ impl Storing {
     }
 }
 
-fn group_of(change: &StoreChange) -> KeyId {
-    match change {
-        StoreChange::Member { group, .. }
-        | StoreChange::Addresses { group, .. }
-        | StoreChange::Synchronised { group }
-        | StoreChange::Listening { group, .. } => *group,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +106,7 @@ mod tests {
 
         fn commit(&self, changes: &[StoreChange]) -> Result<(), StoreError> {
             *self.commits.lock().unwrap() += 1;
-            match changes.iter().any(|change| group_of(change) == BAD) {
+            match changes.iter().any(|change| *change.group() == BAD) {
                 true => Err(StoreError::GroupInUse),
                 false => self.inner.commit(changes),
             }
