@@ -14,7 +14,9 @@
 //! | [`chain`] | `inspect_chain`, `verify_chain` |
 //! | [`invitation`] | `Invitation::parse`, both forms |
 //! | [`identity_xml`] | `IdentityInfo::from_xml` |
+//! | [`password_frames`] | `PasswordMember`, `PasswordJoiner`, `PasswordVerifier::from_bytes`, `PasswordInvitation::parse` |
 
+mod password;
 mod targets;
 
 use peak_alloc::PeakAlloc;
@@ -22,6 +24,7 @@ use peak_alloc::PeakAlloc;
 #[path = "../../crates/p2p-crypto/tests/forge/mod.rs"]
 mod forge;
 
+pub use password::password_frames;
 pub use targets::{certificate, chain, identity_xml, invitation};
 
 #[global_allocator]
@@ -39,6 +42,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chain", chain),
     ("invitation", invitation),
     ("identity_xml", identity_xml),
+    ("password_frames", password_frames),
 ];
 
 /// Calls `door` and holds it to the limit on memory. Only one thread may be at work.

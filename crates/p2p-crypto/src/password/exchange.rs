@@ -123,8 +123,12 @@ impl PasswordMember {
         nobodys[0] = nobodys[0] & 0x7f | 0x40;
         let record = verifier.map_or(&nobodys, PasswordVerifier::record);
         let share = first.try_into().map_err(|_| Cause::WrongPassword)?;
-        let random = Randomness::new(entropy, b"member");
-        let answered = binding.with(|bound| Spake2Plus::answer(record, bound, share, random));
+        let answer_by = |record| {
+            let random = Randomness::new(entropy, b"member");
+            binding.with(|bound| Spake2Plus::answer(record, bound, share, random))
+        };
+        // A point that only who knows the password can name would leave nothing secret: it gets what strangers get.
+        let answered = answer_by(record).or_else(|| answer_by(&nobodys));
         let (verifier, share, confirmation) = answered.ok_or(Cause::WrongPassword)?;
         let answer = [&share[..], &confirmation].concat().into();
         Ok((PasswordMember { verifier, joiner: *binding.joiner }, answer))
