@@ -24,7 +24,7 @@ fn the_table_of_refusals_is_the_one_in_the_readme() {
 const HEAD: &str = "\
 # Refusals
 
-Every reason for which a certificate, a chain, an invitation or a key is turned down. Written from the table in
+Every reason for which a certificate, a chain, an invitation, a signed object or a key is turned down. Written from the table in
 `crates/p2p-crypto/src/refusal.rs` by `WRITE_REFUSALS=1 cargo test -p p2p-crypto --test documentation`, which without that
 variable fails when this page lags behind.
 
@@ -44,7 +44,7 @@ fn seen(surface: Surface) -> &'static str {
              reason is `PEER_E_CONNECTION_NOT_AUTHENTICATED`"
         }
         Surface::Chain => {
-            "`verify_chain`, when a peer shows its membership: no session; a warning in the log with its key and the \
+            "`verify_chain`, `verify_chain_with`, when a peer shows its membership: no session; a warning in the log with its key and the \
              code, and the reason `PEER_E_CONNECTION_NOT_AUTHENTICATED` for what was being opened"
         }
         Surface::Description => {
@@ -58,8 +58,8 @@ fn seen(surface: Surface) -> &'static str {
             "`Invitation::check_for`; `PeerGroupJoin`: the code in the column *taken in*"
         }
         Surface::Issuing => {
-            "`Invitation::issue`, `GroupIdentity::issue_creator`; `PeerGroupCreateInvitation`, `PeerGroupCreate`: the \
-             code in the column *issued*"
+            "`Invitation::issue`, `issue_membership`, `renew`, `revoke`, `GroupIdentity::issue_creator`; \
+             `PeerGroupCreateInvitation`, `PeerGroupCreate`, `PeerGroupIssueCredentials`: the code in the column *issued*"
         }
         Surface::Loading => {
             "`Identity::from_parts`, `GroupIdentity::from_parts`: the code itself; for a stored identity \
@@ -73,6 +73,10 @@ fn seen(surface: Surface) -> &'static str {
             "`PasswordJoiner::confirm`: joining by password fails, with `PEER_E_NOT_AUTHORIZED`; `PasswordMember::check`: \
              the joiner is turned down like any stranger, and the log has a warning with its key and the code; \
              `PasswordVerifier::from_bytes`"
+        }
+        Surface::Object => {
+            "`verify_object`: what the application publishes is not kept, and the code is its answer; a member that passes \
+             such a thing on has violated the protocol, and loses its link after a few"
         }
         Surface::Store => "the files of identities and memberships: `PEER_E_CERT_STORE_CORRUPTED`",
         other => panic!("what is seen of {other:?}?"),

@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use forge::*;
-use p2p_core::{FileTime, KeyId, Refusal, Roles};
+use p2p_core::{FileTime, KeyId, Object, ObjectKind, Reason, Refusal, Revocations, Roles};
 use p2p_crypto::{
     Cause, CryptoError, ExchangeBinding, GroupIdentity, Identity, IdentityInfo, Invitation,
     IssueRequest, PasswordInvitation, PasswordJoiner, PasswordMember, PasswordRequest,
-    PasswordSecret, PasswordVerifier, Surface, inspect_chain, verify_chain, verify_tls_certificate,
+    PasswordSecret, PasswordVerifier, RevocationRequest, Surface, inspect_chain, revoke,
+    verify_chain, verify_chain_with, verify_object, verify_tls_certificate,
 };
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
@@ -184,12 +186,65 @@ fn chain_of(bytes: &[u8], people: &[Identity], seen: &mut Seen) {
             issuing(peer, bytes, IssueRequest { subject, roles: Roles::ADMIN, ..plain }, seen);
         }
     }
+    let credential = Bytes::copy_from_slice(bytes);
+    for group in [root, KeyId([7; 32])] {
+        seen.refusal(verify_object(&group, ObjectKind::Credential, &credential), Surface::Object);
+    }
     let (body, signature) = (STANDARD.encode(bytes), STANDARD.encode([7; 64]));
     let text = format!(
         "<PEERINVITATION VERSION=\"2.0\"><CLOUDNAME>Global_</CLOUDNAME><SCOPE>GLOBAL</SCOPE>\
          <CLOUDFLAGS>0</CLOUDFLAGS><GMC>{body}</GMC><SIG>{signature}</SIG></PEERINVITATION>"
     );
     seen.error(Invitation::parse(&text), Surface::Invitation);
+}
+
+/// A revocation by the creator of a [`Family`], at this time, of somebody; signed or not, with this chain.
+fn revocation(chain: &[u8], issued: i64, signed: bool) -> Bytes {
+    let issued = FileTime::from_unix(issued).0.to_be_bytes();
+    let content = sequence(&[
+        integer(1),
+        octets(&Key::new(1).id().0),
+        octets(&[7; 32]),
+        integer(0),
+        tlv(0x02, &issued),
+        octets(chain),
+    ]);
+    let message = [b"pgrp1/revocation\0", &content[..]].concat();
+    let signature = if signed { Key::new(2).sign(&message) } else { vec![7; 64] };
+    sequence(&[octets(&content), octets(&signature)]).into()
+}
+
+/// What only a revocation can break, and what it does.
+fn revocations(seen: &mut Seen) {
+    let (mut family, group) = (Family::new(1), Key::new(1).id());
+    let read = |bytes: &Bytes| verify_object(&group, ObjectKind::Revocation, bytes);
+    family.certs[1].not_after = time(NOW);
+    let chain = family.chain();
+    let good = read(&revocation(&chain, NOW, true));
+    for (issued, signed) in [(NOW, false), (NOW - 1_201, true), (NOW + 601, true)] {
+        seen.refusal(read(&revocation(&chain, issued, signed)), Surface::Object);
+    }
+    family.certs[1] = Cert::member(&family.keys[1], &family.keys[0], &family.keys[0], MEMBER);
+    seen.refusal(read(&revocation(&family.chain(), NOW, true)), Surface::Object);
+
+    let ada = Identity::create(None, None, now()).unwrap();
+    let bob = Identity::create(None, None, now()).unwrap();
+    let group = GroupIdentity::create(None, None, now()).unwrap();
+    let adas = group.issue_creator(&ada.info(), now()).unwrap();
+    let subject = &bob.info();
+    let request =
+        IssueRequest { subject, roles: Roles::MEMBER, expires: None, hints: &[], now: now() };
+    let bobs = Invitation::issue(&ada, &adas, &request).unwrap().chain().clone();
+    let revoked =
+        |target| RevocationRequest { target, serial: None, reason: Reason::default(), now: now() };
+    seen.error(revoke(&bob, &bobs, &revoked(ada.key_id())), Surface::Issuing);
+    let bytes = revoke(&ada, &adas, &revoked(bob.key_id())).unwrap();
+    let read = verify_object(&group.key_id(), ObjectKind::Revocation, &bytes);
+    let (Ok(Object::Revocation(read)), Ok(_)) = (read, good) else { panic!() };
+    let mut known = Revocations::default();
+    known.insert(read, 1, 1 << 20);
+    let member = verify_chain_with(&group.key_id(), &bobs, &bob.key_id(), &now(), &known);
+    seen.refusal(member, Surface::Chain);
 }
 
 /// `issuer` invites with a chain that may not even be its own; and who is invited joins.
@@ -245,6 +300,7 @@ fn every_cause_is_met_just_where_its_row_says() {
     }
     certificates.iter().for_each(|der| certificate(der, bob, &mut seen));
     passwords(bob, &mut seen);
+    revocations(&mut seen);
 
     let missing: Vec<_> = Cause::all()
         .enumerate()
