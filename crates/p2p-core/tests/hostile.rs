@@ -401,6 +401,50 @@ fn a_flood_of_control_frames_closes_the_link() {
     }
 }
 
+fn object(kind: u64, id: [u8; 32], bytes: &[u8]) -> Vec<u8> {
+    frame(OBJECT, &[&varint(kind), &id[..], bytes].concat())
+}
+
+#[test]
+fn an_object_that_does_not_verify_costs_its_sender_the_session() {
+    let good = world::fake::properties(key(1), 1, "as the creator wrote them");
+    let id = world::fake::object_id(p2p_core::ObjectKind::Properties, &good).0;
+    let foreign = world::fake::properties(key(2), 1, "of another group");
+    let mut other = id;
+    other[31] ^= 1;
+    for (id, bytes) in [(id, &foreign), (other, &good), (id, &bytes::Bytes::new())] {
+        let mut target = Target::new();
+        let link = target.member(7);
+        let outputs = target.say(link, 1, &object(2, id, bytes));
+        assert_eq!(aborts(&outputs), [reset::VIOLATION]);
+        assert_eq!(target.node.properties(target.group), Ok(None));
+    }
+    let mut target = Target::new();
+    let link = target.member(7);
+    // What a later version knows is no offence, and nothing that is kept.
+    assert_eq!(aborts(&target.say(link, 1, &object(9, [9; 32], b"later"))), []);
+    assert_eq!(aborts(&target.say(link, 1, &object(2, id, &good))), []);
+    assert_eq!(target.node.properties(target.group).unwrap().unwrap().bytes, good);
+    // Whoever asks for what is not there gets an answer, and nothing else.
+    let outputs = target.say(link, 1, &frame(OBJECT_WANT, &[&[1][..], &[9; 32]].concat()));
+    let writes = outputs.iter().filter(|o| matches!(o, Output::Write { .. })).count();
+    assert_eq!((writes, aborts(&outputs)), (1, Vec::new()));
+}
+
+#[test]
+fn objects_that_nobody_asked_for_count_as_a_flood() {
+    let mut target = Target::new();
+    let link = target.member(7);
+    let mut outputs = Vec::new();
+    let mut count = 0_u64;
+    while closes(&outputs).is_empty() && count < 1_000 {
+        count += 1;
+        outputs = target.say(link, 1, &object(9, [count as u8; 32], b"later"));
+    }
+    assert_eq!(closes(&outputs), [close::FLOOD]);
+    assert!((190..=201).contains(&count), "after a burst of 200: {count}");
+}
+
 #[test]
 fn a_direct_connection_that_breaks_the_rules_is_reset() {
     let ended = (ConnectionChange::Disconnected, Cause::Protocol);

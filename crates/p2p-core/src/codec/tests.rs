@@ -57,6 +57,10 @@ fn referrals() -> impl Strategy<Value = Vec<Referral>> {
     )
 }
 
+fn ids(max: usize) -> impl Strategy<Value = Vec<ObjectId>> {
+    prop::collection::vec(any::<[u8; 32]>().prop_map(ObjectId), 0..=max)
+}
+
 fn frame() -> impl Strategy<Value = Frame> {
     let number = || 0..1u64 << 62;
     let bytes = |max| prop::collection::vec(any::<u8>(), 0..max).prop_map(Bytes::from);
@@ -70,6 +74,13 @@ fn frame() -> impl Strategy<Value = Frame> {
         (number(), referrals()).prop_map(|(reason, referrals)| Frame::Refuse { reason, referrals }),
         number().prop_map(|reason| Frame::Disconnect { reason }),
         prop::collection::vec(address(), 0..=8).prop_map(Frame::AddrUpdate),
+        ids(1_000).prop_map(Frame::ObjectIds),
+        ids(64).prop_map(Frame::ObjectWant),
+        (number(), any::<[u8; 32]>(), bytes(3000)).prop_map(|(kind, id, bytes)| Frame::Object {
+            kind,
+            id: ObjectId(id),
+            bytes
+        }),
         any::<[u8; 16]>().prop_map(|tag| Frame::DcOpen { tag }),
         Just(Frame::DcAccept),
         number().prop_map(|reason| Frame::DcRefuse { reason }),

@@ -2,6 +2,8 @@
 
 pub const CONNECT: u64 = 0x10;
 pub const ADDR_UPDATE: u64 = 0x14;
+pub const OBJECT_WANT: u64 = 0x1c;
+pub const OBJECT: u64 = 0x1d;
 pub const DC_OPEN: u64 = 0x40;
 pub const DC_ACCEPT: u64 = 0x41;
 pub const DC_DATA: u64 = 0x43;
