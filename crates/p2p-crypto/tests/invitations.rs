@@ -281,7 +281,7 @@ fn bad_chains_are_refused_with_the_code_of_the_api() {
     );
 
     let mut family = Family::new(2);
-    family.certs[2].inner_algorithm = algorithm(oid::P256_SIGNATURE);
+    family.certs[2].inner_algorithm = algorithm(oid::ED448);
     assert_refused(
         parse(&family, &family.keys[1]),
         Code::PEER_E_UNSUPPORTED_VERSION,

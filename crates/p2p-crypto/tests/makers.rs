@@ -42,7 +42,7 @@ fn a_certificate_of_the_web_is_refused() {
 
 #[test]
 fn another_kind_of_key_is_not_spoken() {
-    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     let der = near(&key).self_signed(&key).unwrap();
     assert_eq!(verify_tls_certificate(der.der()).unwrap_err(), Cause::UnknownAlgorithm.refusal());
 }

@@ -218,14 +218,16 @@ fn key_usage_follows_the_roles() {
 
 #[test]
 fn other_algorithms_and_weak_keys_are_refused() {
-    let p256 = || sequence(&[algorithm(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1]), bits(&[4; 65])]);
+    let ed448 = || sequence(&[algorithm(oid::ED448), bits(&[4; 57])]);
+    let no_curve = || sequence(&[algorithm(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1]), bits(&[4; 65])]);
     broken(
         1,
-        |c| c.inner_algorithm = algorithm(oid::P256_SIGNATURE),
+        |c| c.inner_algorithm = algorithm(oid::ED448),
         "CRYPT_E_UNKNOWN_ALGO",
         "NTE_BAD_ALGID",
     );
-    broken(1, |c| c.spki = p256(), "CRYPT_E_UNKNOWN_ALGO", "NTE_BAD_ALGID");
+    broken(1, |c| c.spki = ed448(), "CRYPT_E_UNKNOWN_ALGO", "NTE_BAD_ALGID");
+    broken(1, |c| c.spki = no_curve(), "CRYPT_E_UNKNOWN_ALGO", "NTE_BAD_PUBLIC_KEY");
     let weak = |key: &[u8]| sequence(&[algorithm(oid::ED25519), bits(key)]);
     for key in [&[0; 32][..], &[9; 31], &[9; 33], &[0xff; 32], &[&[1][..], &[0; 31]].concat()] {
         broken(1, |c| c.spki = weak(key), "CRYPT_E_UNKNOWN_ALGO", "NTE_BAD_PUBLIC_KEY");

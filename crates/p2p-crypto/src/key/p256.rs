@@ -362,7 +362,7 @@ mod tests {
         // Leading zeros, and a number whose top bit is set.
         signature[32..40].fill(0);
         let der = signature_to_der(&signature).unwrap();
-        assert_eq!(der[..5], [0x30, 2 + 33 + 2 + 24, 2, 33, 0]);
+        assert_eq!(der[..5], [0x30, 2 + 33 + 2 + 25, 2, 33, 0]);
         assert_eq!(signature_from_der(&der), Ok(signature));
         let mut padded = der.clone();
         padded.splice(3..4, [34, 0]);

@@ -3,8 +3,8 @@
     python3 make.py
 
 Run by hand when the profile changes (made with cryptography 48.0.0); the tests read only what it wrote. Keys, serial
-numbers and dates are fixed, Ed25519 signatures are deterministic, so a second run writes the same bytes, except for the
-files signed with ECDSA.
+numbers and dates are fixed, Ed25519 signatures are deterministic and those with ECDSA are made so, so a second run writes
+the same bytes.
 
 The builder of `cryptography` writes every certificate that it can. What it refuses to write is made of its output: the
 certificate is taken apart, one value replaced, and the rest signed again, so that only the one rule is broken.
@@ -19,6 +19,7 @@ import uuid
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
@@ -100,9 +101,56 @@ class Key:
     def peer_name(self, classifier=""):
         return f"{self.authority}.{classifier}"
 
+    @property
+    def hash(self):
+        """Of P-256; nothing else signs rightly here with a hash."""
+        on_curve = isinstance(getattr(self.private, "curve", None), ec.SECP256R1)
+        return hashes.SHA256() if on_curve else None
+
+    def sign(self, message):
+        """As certificates hold it; of ECDSA's two values of s the smaller one."""
+        if self.hash is None:
+            return self.private.sign(message)
+        return smaller(self.private.sign(message, ec.ECDSA(self.hash, deterministic_signing=True)))
+
+    def sign_text(self, message):
+        """As invitations hold it: 64 bytes."""
+        if self.hash is None:
+            return self.private.sign(message)
+        return b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(self.sign(message)))
+
+
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
+
+
+def number(value):
+    return tlv(0x02, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def pair(r, s):
+    return seq(number(r), number(s))
+
+
+def smaller(sig):
+    r, s = decode_dss_signature(sig)
+    return pair(r, min(s, ORDER - s))
+
+
+def larger(sig):
+    r, s = decode_dss_signature(sig)
+    return pair(r, max(s, ORDER - s))
+
+
+def on_p256(name):
+    secret = int.from_bytes(hashlib.sha256(b"corpus p256 " + name.encode()).digest(), "big") % ORDER
+    return Key("", ec.derive_private_key(secret, ec.SECP256R1()))
+
 
 ROOT, ADA, BOB, CID, EVE, OTHER = (Key(name) for name in ["root", "ada", "bob", "cid", "eve", "other"])
-KEYS = {"root": ROOT, "ada": ADA, "bob": BOB, "cid": CID, "eve": EVE, "other": OTHER}
+P_ROOT, P_ADA, P_BOB, P_EVE = (on_p256(name) for name in ["root", "ada", "bob", "eve"])
+KEYS = {"root": ROOT, "ada": ADA, "bob": BOB, "cid": CID, "eve": EVE, "other": OTHER, "p-root": P_ROOT, "p-ada": P_ADA,
+        "p-bob": P_BOB, "p-one": Key("", ec.derive_private_key(1, ec.SECP256R1()))}
 
 
 def common_name(text):
@@ -195,14 +243,17 @@ class Plan:
             builder = builder.add_extension(x509.UnrecognizedExtension(OURS, ours), critical=True)
         for extension, critical in self.extensions:
             builder = builder.add_extension(extension, critical=critical)
-        built = builder.sign(self.signer.private, self.hash).public_bytes(serialization.Encoding.DER)
-        tbs, algorithm, signature = children(built)
+        chosen = self.hash or self.signer.hash
+        built = builder.sign(self.signer.private, chosen, ecdsa_deterministic=True if chosen else None)
+        tbs, algorithm, signature = children(built.public_bytes(serialization.Encoding.DER))
+        if self.signer.hash:
+            signature = bits(smaller(signature[3:]))
         if self.edits:
             parts = children(tbs)
             for change in self.edits:
                 parts = change(parts)
             tbs = seq(*parts)
-            signature = bits(self.signer.private.sign(tbs))
+            signature = bits(self.signer.sign(tbs))
         for change in self.resigned:
             tbs, algorithm, signature = change(tbs, algorithm, signature)
         return seq(tbs, algorithm, signature)
@@ -233,9 +284,9 @@ def criticality(index, value):
     return extensions(change)
 
 
-def root():
-    name = ROOT.peer_name("chess")
-    return Plan(ROOT, ROOT, fields(2, name, group=name), [CA, SIGNS_CERTIFICATES])
+def root(key=ROOT):
+    name = key.peer_name("chess")
+    return Plan(key, key, fields(2, name, group=name), [CA, SIGNS_CERTIFICATES])
 
 
 def member(key, signer, held=(MEMBER,), handed=None, group=None):
@@ -482,7 +533,7 @@ def broken_extensions():
 
 
 def broken_keys():
-    curve = Key("", ec.derive_private_key(7, ec.SECP256R1()))
+    curve = Key("", ec.derive_private_key(7, ec.SECP384R1()))
     goldilocks = Key("", ed448.Ed448PrivateKey.from_private_bytes(b"\x07" * 57))
     agreement = Key("", x25519.X25519PrivateKey.from_private_bytes(b"\x07" * 32))
     # 512 bits are enough to be refused, and are the same in every run: two fixed primes.
@@ -492,11 +543,11 @@ def broken_keys():
     numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p),
                                     rsa.RSAPublicNumbers(65537, p * q))
     old = Key("", type("Stub", (), {"public_key": lambda self: numbers.public_numbers.public_key()})())
-    unknown_algorithm("key-p256", root(), ada(), member(curve, ADA))
+    weak("key-p384", root(), ada(), member(curve, ADA))
     unknown_algorithm("key-ed448", root(), ada(), member(goldilocks, ADA))
     unknown_algorithm("key-x25519", root(), ada().edit(put(SPKI, agreement.spki)), bob())
     unknown_algorithm("key-rsa", root(), ada().edit(put(SPKI, old.spki)), bob())
-    unknown_algorithm("signed-by-p256", member(BOB, curve).but(hash=hashes.SHA256()))
+    unknown_algorithm("signed-by-p384", member(BOB, curve).but(hash=hashes.SHA384()))
     unknown_algorithm("signed-by-ed448", member(BOB, goldilocks))
 
     def key(point, unused=0):
@@ -510,6 +561,133 @@ def broken_keys():
     weak("key-of-31-bytes", root(), ada().edit(key(b"\x09" * 31)), bob())
     weak("key-of-33-bytes", root(), ada().edit(key(b"\x09" * 33)), bob())
     weak("key-of-255-bits", root(), ada().edit(key(b"\x08" * 32, 1)), bob())
+
+
+def uncompressed(key):
+    return key.public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+
+
+def compressed(key):
+    return key.public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
+
+
+def on_curve(secret):
+    return Key("", ec.derive_private_key(secret, ec.SECP256R1()))
+
+
+EC_KEY, P256 = tlv(0x06, bytes.fromhex("2a8648ce3d0201")), tlv(0x06, bytes.fromhex("2a8648ce3d030107"))
+P_CHESS = P_ROOT.peer_name("chess")
+
+
+def p256_spki(point, *parameters, unused=0):
+    return seq(seq(EC_KEY, *(parameters or (P256,))), bits(point, unused))
+
+
+def p256():
+    """Keys on P-256 and signatures with ECDSA, alone and beside Ed25519."""
+    def p_ada():
+        return member(P_ADA, P_ROOT, (ADMIN,), group=P_CHESS)
+
+    def p_bob():
+        return member(P_BOB, P_ADA, group=P_CHESS)
+    whole, where = [root(P_ROOT), p_ada(), p_bob()], {"group": "p-root", "peer": "p-bob"}
+    accepted("p256-throughout", *whole, **where)
+    accepted("p256-below-ed25519", root(), ada(), member(P_BOB, ADA), peer="p-bob")
+    accepted("p256-above-ed25519", root(P_ROOT), member(ADA, P_ROOT, (ADMIN,), group=P_CHESS),
+             member(BOB, ADA, group=P_CHESS), group="p-root")
+    accepted("p256-between-ed25519", root(), member(P_ADA, ROOT, (ADMIN,)), member(BOB, P_ADA))
+    accepted("p256-named", root(P_ROOT).but(friendly=friendly("x" * 255)), p_ada().but(friendly=friendly("\u6771\u4eac")),
+             p_bob().but(friendly=friendly("B" * 255)), **where)
+
+    def forms(row, name, change):
+        """The same fault in each certificate of a chain."""
+        row(f"p256-{name}-root", root(P_ROOT).after(change), p_ada(), p_bob(), **where)
+        row(f"p256-{name}-creator", root(P_ROOT), p_ada().after(change), p_bob(), **where)
+        row(f"p256-{name}-member", root(P_ROOT), p_ada(), p_bob().after(change), **where)
+
+    def numbers(change):
+        return lambda tbs, a, s: (tbs, a, bits(pair(*change(*decode_dss_signature(s[3:])))))
+
+    def encoded(change):
+        return lambda tbs, a, s: (tbs, a, bits(change(s[3:])))
+    forms(signature, "larger-s", encoded(larger))
+    forms(signature, "signature-flipped", numbers(lambda r, s: (r ^ 1, s)))
+    forms(signature, "signed-by-eve", lambda tbs, a, _: (tbs, a, bits(P_EVE.sign(tbs))))
+
+    def leaf(row, name, change):
+        row(f"p256-{name}", root(P_ROOT), p_ada(), p_bob().after(change), **where)
+    leaf(signature, "signature-zero", numbers(lambda r, s: (0, 0)))
+    leaf(signature, "signature-s-zero", numbers(lambda r, s: (r, 0)))
+    leaf(signature, "signature-r-zero", numbers(lambda r, s: (0, s)))
+    leaf(signature, "signature-one", numbers(lambda r, s: (1, 1)))
+    leaf(signature, "signature-r-is-the-order", numbers(lambda r, s: (ORDER, s)))
+    leaf(signature, "signature-r-is-the-prime", numbers(lambda r, s: (PRIME, s)))
+    leaf(signature, "signature-swapped", numbers(lambda r, s: (s, r)))
+    leaf(signature, "signature-of-the-certificate-above", lambda tbs, a, _: (tbs, a, children(p_ada().der())[2]))
+    leaf(signature, "changed-after-signing", lambda tbs, a, s: (tbs.replace(b"participant", b"Participant"), a, s))
+    leaf(profile, "signature-r-of-257-bits", numbers(lambda r, s: (r + 2**256, s)))
+    leaf(profile, "signature-s-of-257-bits", numbers(lambda r, s: (r, s + ORDER + 2**256)))
+    leaf(corrupt, "signature-padded", encoded(lambda sig: seq(
+        tlv(0x02, b"\0" * 2 + children(sig)[0][2:].lstrip(b"\0")), children(sig)[1])))
+    leaf(corrupt, "signature-negative", encoded(lambda sig: seq(tlv(0x02, b"\x80" + b"\x01" * 31), children(sig)[1])))
+    leaf(corrupt, "signature-empty-number", encoded(lambda sig: seq(tlv(0x02), children(sig)[1])))
+    leaf(corrupt, "signature-byte-behind", encoded(lambda sig: sig + b"\0"))
+    leaf(corrupt, "signature-three-numbers", encoded(lambda sig: seq(*children(sig), integer(1))))
+    leaf(corrupt, "signature-longer-length", encoded(lambda sig: b"\x30\x81" + sig[1:]))
+    leaf(ends, "signature-cut", encoded(lambda sig: sig[:-1]))
+    leaf(ends, "signature-one-number", encoded(lambda sig: seq(children(sig)[0])))
+    leaf(bad_tag, "signature-of-octets", encoded(lambda sig: seq(octets(b"\x01"), children(sig)[1])))
+    leaf(corrupt, "signature-in-64-bytes", lambda tbs, a, _: (tbs, a, bits(P_ADA.sign_text(tbs))))
+    leaf(profile, "signature-of-odd-bits", lambda tbs, a, s: (tbs, a, bits(s[3:-1] + bytes([s[-1] & 0xFE]), unused=1)))
+
+    ecdsa, ed = bytes.fromhex("2a8648ce3d040302"), b"\x2b\x65\x70"
+    with_null, plain_ed, plain = seq(tlv(0x06, ecdsa), tlv(0x05)), seq(tlv(0x06, ed)), seq(tlv(0x06, ecdsa))
+    sha384 = seq(tlv(0x06, bytes.fromhex("2a8648ce3d040303")))
+
+    def says(plan, algorithm, change=lambda sig: sig):
+        return plan.edit(put(ALGORITHM, algorithm)).after(lambda tbs, _, s: (tbs, algorithm, bits(change(s[3:]))))
+    profile("p256-algorithm-with-null", root(P_ROOT), p_ada(), says(p_bob(), with_null), **where)
+    profile("p256-outer-algorithm-differs", root(P_ROOT), p_ada(), p_bob().after(lambda t, _, s: (t, plain_ed, s)), **where)
+    unknown_algorithm("p256-algorithm-with-sha384", root(P_ROOT), p_ada(), says(p_bob(), sha384), **where)
+    unknown_algorithm("p256-algorithm-of-keys", root(P_ROOT), p_ada(), says(p_bob(), seq(EC_KEY, P256)), **where)
+    fixed = p_bob().edit(put(ALGORITHM, plain_ed)).after(lambda tbs, _, s: (tbs, plain_ed, bits(P_ADA.sign_text(tbs))))
+    signature("p256-says-ed25519", root(P_ROOT), p_ada(), fixed, **where)
+    as_ecdsa = says(bob(), plain, lambda sig: pair(int.from_bytes(sig[:32], "big"), int.from_bytes(sig[32:], "big") >> 1))
+    signature("p256-said-by-ed25519", root(), ada(), as_ecdsa)
+    signature("p256-issuer-signed-by-ed25519", root(P_ROOT), p_ada(),
+              p_bob().edit(put(ALGORITHM, plain_ed)).after(lambda tbs, _, s: (tbs, plain_ed, bits(ADA.private.sign(tbs)))),
+              **where)
+    signature("p256-signs-for-ed25519", root(), ada(),
+              bob().edit(put(ALGORITHM, plain)).after(lambda tbs, _, s: (tbs, plain, bits(P_ADA.sign(tbs)))))
+
+    point = uncompressed(P_BOB)
+
+    def key(row, name, spki):
+        row(f"p256-key-{name}", root(P_ROOT), p_ada(), p_bob().edit(put(SPKI, spki)), **where)
+    y_of_zero = 0x66485C780E2F83D72433BD5D84A06BB6541C2AF31DAE871728BF856A174F93F4
+    key(weak, "compressed", p256_spki(compressed(P_BOB)))
+    key(weak, "hybrid", p256_spki(bytes([6 + (point[-1] & 1)]) + point[1:]))
+    key(weak, "at-infinity", p256_spki(b"\0"))
+    key(weak, "off-the-curve", p256_spki(point[:-1] + bytes([point[-1] ^ 1])))
+    key(weak, "zero", p256_spki(b"\x04" + bytes(64)))
+    key(weak, "beyond-the-prime", p256_spki(b"\x04" + PRIME.to_bytes(32, "big") + y_of_zero.to_bytes(32, "big")))
+    key(weak, "with-a-byte-behind", p256_spki(point + b"\0"))
+    key(weak, "without-its-form", p256_spki(point[1:]))
+    key(weak, "of-odd-bits", p256_spki(point[:-1] + bytes([point[-1] & 0xFE]), unused=1))
+    key(weak, "on-secp256k1", Key("", ec.derive_private_key(7, ec.SECP256K1())).spki)
+    key(weak, "on-p521", Key("", ec.derive_private_key(7, ec.SECP521R1())).spki)
+    key(weak, "with-null", p256_spki(point, tlv(0x05)))
+    key(weak, "without-parameters", seq(seq(EC_KEY), bits(point)))
+    explicit = seq(integer(1), seq(tlv(0x06, bytes.fromhex("2a8648ce3d0101")), number(PRIME)),
+                   seq(octets(number(PRIME - 3)[3:]), octets(bytes(32))), octets(point), number(ORDER), integer(1))
+    key(weak, "with-explicit-parameters", p256_spki(point, explicit))
+    key(unknown_algorithm, "for-agreement", seq(seq(tlv(0x06, bytes.fromhex("2b8104010c")), P256), bits(point)))
+    key(profile, "ed25519-with-a-curve", seq(seq(tlv(0x06, ed), P256), bits(point[1:33])))
+    key(bad_name, "of-eve", P_EVE.spki)
+    key(corrupt, "three-parameters", seq(seq(EC_KEY, P256, P256), bits(point)))
+    small = on_curve(1)
+    accepted("p256-key-of-secret-one", root(P_ROOT), p_ada(), member(small, P_ADA, group=P_CHESS).but(serial=P_BOB.serial),
+             group="p-root", peer="p-one")
 
 
 def broken_signatures():
@@ -609,6 +787,16 @@ def tls():
         "CERT_E_CRITICAL")
     row("tls-signed-by-eve", identity(BOB).after(lambda tbs, a, _: (tbs, a, bits(EVE.private.sign(tbs)))),
         "CRYPT_E_HASH_VALUE", "TRUST_E_CERT_SIGNATURE")
+    row("tls-p256-larger-s", identity(P_BOB).after(lambda tbs, a, s: (tbs, a, bits(larger(s[3:])))), "CRYPT_E_HASH_VALUE",
+        "TRUST_E_CERT_SIGNATURE")
+    row("tls-p256-signed-by-eve", identity(P_BOB).after(lambda tbs, a, _: (tbs, a, bits(P_EVE.sign(tbs)))),
+        "CRYPT_E_HASH_VALUE", "TRUST_E_CERT_SIGNATURE")
+    row("tls-p256-compressed", identity(P_BOB).edit(put(SPKI, p256_spki(compressed(P_BOB)))), "CRYPT_E_UNKNOWN_ALGO",
+        "NTE_BAD_PUBLIC_KEY")
+    row("tls-p256-named-by-its-compressed-point", identity(P_BOB).but(
+        subject=common_name(hashlib.sha256(p256_spki(compressed(P_BOB))).hexdigest()[:40])), "CRYPT_E_NO_MATCH",
+        "CERT_E_INVALID_NAME")
+    write("tls", "tls-p256-valid", identity(P_BOB).der(), peer="p-bob")
     row("tls-bare", identity(BOB).but(ours=False, extensions=[]), constraint, "CERT_E_MALFORMED")
 
 
@@ -628,6 +816,7 @@ def texts():
     named = identity(BOB, "home").but(friendly=friendly("Bob"))
     write("identity", "identity-valid", described(idc(named)))
     write("identity", "identity-declared", '<?xml version="1.0" encoding="utf-8"?>\n' + described(idc(named)))
+    write("identity", "identity-p256", described(idc(identity(P_BOB, "home"))), peer="p-bob")
     write("identity", "identity-twice", described(idc(named) * 2), *bad)
     write("identity", "identity-of-version-2", described(idc(named), "2.0"), *bad)
     write("identity", "identity-with-entities", '<!DOCTYPE a [<!ENTITY b "c">]>' + described(idc(named)), *bad)
@@ -636,13 +825,14 @@ def texts():
           "NTE_BAD_DATA")
     write("identity", "identity-of-a-member", described(idc(bob())), "CRYPT_E_ASN1_CONSTRAINT", "CERT_E_PURPOSE")
 
-    def invitation(content, signer, hint="[2001:db8::1]:3587", version="2.0"):
+    def invitation(content, signer, hint="[2001:db8::1]:3587", version="2.0", form=lambda signature: signature):
         text = (f'<PEERINVITATION VERSION="{version}"><CLOUDNAME>Global_</CLOUDNAME><SCOPE>GLOBAL</SCOPE>'
                 f"<CLOUDFLAGS>0</CLOUDFLAGS><GMC {DATA_TYPES}>{encode(content)}</GMC>"
                 f'<HINT KEY="{ADA.id.hex()}"><ADDRESS>{hint}</ADDRESS></HINT>')
         if signer is None:
             return text + "</PEERINVITATION>"
-        return text + f"<SIG>{encode(signer.private.sign(b'pgrp1/invitation' + bytes(1) + text.encode()))}</SIG></PEERINVITATION>"
+        signed = form(signer.sign_text(b"pgrp1/invitation" + bytes(1) + text.encode()))
+        return text + f"<SIG>{encode(signed)}</SIG></PEERINVITATION>"
     whole = chain(root(), ada(), bob())
     wrong = "CRYPT_E_HASH_VALUE", "NTE_BAD_SIGNATURE"
     write("invitation", "invitation-valid", invitation(whole, ADA))
@@ -656,6 +846,19 @@ def texts():
     write("invitation", "invitation-with-a-line-behind", invitation(whole, ADA) + "\n", *bad)
     write("invitation", "invitation-base64", invitation(whole, ADA).replace("</GMC>", "*</GMC>"), "CRYPT_E_BAD_ENCODE",
           "NTE_BAD_DATA")
+    on_curve = chain(root(P_ROOT), member(P_ADA, P_ROOT, (ADMIN,), group=P_CHESS), member(P_BOB, P_ADA, group=P_CHESS))
+    where = {"group": "p-root", "peer": "p-bob"}
+
+    def other_s(signed):
+        return signed[:32] + (ORDER - int.from_bytes(signed[32:], "big")).to_bytes(32, "big")
+
+    def as_der(signed):
+        return pair(int.from_bytes(signed[:32], "big"), int.from_bytes(signed[32:], "big"))
+    write("invitation", "invitation-p256", invitation(on_curve, P_ADA), **where)
+    write("invitation", "invitation-p256-larger-s", invitation(on_curve, P_ADA, form=other_s), *wrong, **where)
+    write("invitation", "invitation-p256-in-der", invitation(on_curve, P_ADA, form=as_der), *wrong, **where)
+    write("invitation", "invitation-p256-by-eve", invitation(on_curve, P_EVE), *wrong, **where)
+    write("invitation", "invitation-p256-by-an-ed25519-key", invitation(on_curve, ADA), *wrong, **where)
     write("invitation", "invitation-expired-chain", invitation(chain(root(), ada().but(end=NOW), bob()), ADA),
           "CRYPT_E_SECURITY_SETTINGS", "CERT_E_VALIDITYPERIODNESTING")
 
@@ -667,7 +870,33 @@ def keys():
         return private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, sealed)
     unreadable = "CRYPT_E_NO_KEY_PROPERTY", "NTE_PERM"
     write("key", "key-valid", pkcs8(BOB.private))
-    write("key", "key-of-p256", pkcs8(ec.derive_private_key(7, ec.SECP256R1())), *unreadable)
+    write("key", "key-of-p256", pkcs8(P_BOB.private), peer="p-bob")
+    secret = P_BOB.private.private_numbers().private_value.to_bytes(32, "big")
+    curve, point = tlv(0x06, bytes.fromhex("2a8648ce3d030107")), uncompressed(P_BOB)
+    kind = seq(tlv(0x06, bytes.fromhex("2a8648ce3d0201")), curve)
+
+    def by_hand(*inside, version=0, kind=kind, outside=b""):
+        return seq(integer(version), kind, octets(seq(integer(1), *inside)), outside)
+    inner = tlv(0xA1, bits(point))
+    write("key", "key-of-p256-with-parameters", by_hand(octets(secret), tlv(0xA0, curve), inner), peer="p-bob")
+    write("key", "key-of-p256-in-version-2", by_hand(octets(secret), version=1, outside=tlv(0x81, b"\0", point)), peer="p-bob")
+    write("key", "key-of-p256-without-public-key", by_hand(octets(secret)), *unreadable)
+    write("key", "key-of-p256-with-the-public-key-of-eve", by_hand(octets(secret), tlv(0xA1, bits(uncompressed(P_EVE)))),
+          *unreadable)
+    write("key", "key-of-p256-with-compressed-public-key", by_hand(octets(secret), tlv(0xA1, bits(compressed(P_BOB)))),
+          *unreadable)
+    write("key", "key-of-p256-with-other-parameters",
+          by_hand(octets(secret), tlv(0xA0, tlv(0x06, bytes.fromhex("2b81040022"))), inner), *unreadable)
+    write("key", "key-of-p256-zero", by_hand(octets(bytes(32)), inner), *unreadable)
+    write("key", "key-of-p256-of-31-bytes", by_hand(octets(secret[1:]), inner), *unreadable)
+    write("key", "key-of-p256-beyond-the-order",
+          by_hand(octets((ORDER + 1).to_bytes(32, "big")), tlv(0xA1, bits(uncompressed(on_curve(1))))), *unreadable)
+    write("key", "key-of-p256-with-a-byte-behind", pkcs8(P_BOB.private) + b"\0", *unreadable)
+    write("key", "key-of-p256-cut", pkcs8(P_BOB.private)[:-1], *unreadable)
+    write("key", "key-of-p256-without-pkcs8", P_BOB.private.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()), *unreadable)
+    write("key", "key-of-p384", pkcs8(ec.derive_private_key(7, ec.SECP384R1())), *unreadable)
+    write("key", "key-of-secp256k1", pkcs8(ec.derive_private_key(7, ec.SECP256K1())), *unreadable)
     write("key", "key-of-ed448", pkcs8(ed448.Ed448PrivateKey.from_private_bytes(b"\x07" * 57)), *unreadable)
     write("key", "key-of-x25519", pkcs8(x25519.X25519PrivateKey.from_private_bytes(b"\x07" * 32)), *unreadable)
     write("key", "key-cut", pkcs8(BOB.private)[:-1], *unreadable)
@@ -680,23 +909,26 @@ def exports():
     name = BOB.peer_name("home")
 
     def export(password="correct horse", key=BOB, memory=1_024, passes=1, lanes=2, said=name, spelling=("PEERNAME", "DATA"),
-               tail=b""):
+               tail=b"", whose=BOB):
         salt, nonce = b"sixteen bytes of", b"twelve bytes"
         head = bytes([1, 1]) + b"".join(n.to_bytes(4, "big") for n in (memory, passes, lanes)) + salt + nonce
         private = key.private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8,
                                             serialization.NoEncryption())
-        content = len(private).to_bytes(2, "big") + private + identity(BOB, "home").der() + tail
+        content = len(private).to_bytes(2, "big") + private + identity(whose, "home").der() + tail
         # What must be refused unopened is sealed at a price that can be paid.
         bearable = memory == 1_024 and 1 <= passes <= 16 and 1 <= lanes <= 8
         stretched = Argon2id(salt=salt, length=32, iterations=passes if bearable else 1, lanes=lanes if bearable else 1,
                              memory_cost=1_024).derive(password.encode())
-        authenticated = b"pgrp1/identity export\0" + head + name.encode()
+        authenticated = b"pgrp1/identity export\0" + head + whose.peer_name("home").encode()
         data = base64.b64encode(head + ChaCha20Poly1305(stretched).encrypt(nonce, content, authenticated)).decode()
         names, datas = spelling
         return (f'<PEERIDENTITYEXPORT VERSION="1.0"><{names}>{said}</{names}><{datas} {DATA_TYPES}>{data}</{datas}>'
                 "</PEERIDENTITYEXPORT>")
     bad = "CRYPT_E_BAD_MSG", "NTE_BAD_DATA"
     write("export", "export-valid", export())
+    write("export", "export-p256", export(key=P_BOB, whose=P_BOB, said=P_BOB.peer_name("home")), peer="p-bob")
+    write("export", "export-p256-with-an-ed25519-key", export(whose=P_BOB, said=P_BOB.peer_name("home")),
+          "CRYPT_E_NO_KEY_PROPERTY", "NTE_BAD_KEYSET", peer="p-bob")
     write("export", "export-in-the-other-spelling", export(spelling=("IDENTITY", "IDENTITYDATA")))
     write("export", "export-in-mixed-spelling", export(spelling=("PEERNAME", "IDENTITYDATA")), *bad)
     write("export", "export-under-another-password", export(password="correct house"), *bad)
@@ -716,7 +948,7 @@ def main():
     for old in HERE.iterdir():
         if old.suffix in (".chain", ".der", ".p8", ".xml"):
             old.unlink()
-    for part in (valid, broken_der, broken_profile, broken_fields, broken_extensions, broken_keys, broken_signatures,
+    for part in (valid, broken_der, broken_profile, broken_fields, broken_extensions, broken_keys, broken_signatures, p256,
                  broken_links, broken_rights, tls, texts, keys, exports):
         part()
     lines = ["# Written by make.py: file, door, group, peer, seconds since 1970, code, detail. The keys:"]

@@ -17,6 +17,7 @@ pub const MEMBER: [u8; 16] = 0xf12dc4c7_0857_4ca0_93fc_b1bb19a3d8c2_u128.to_be_b
 pub mod oid {
     pub const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
     pub const P256_SIGNATURE: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    pub const ED448: &[u8] = &[0x2b, 0x65, 0x71];
     pub const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
     pub const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
     pub const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
