@@ -323,3 +323,49 @@ impl StorageBackend for Backend {
         self.0.close()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_format_1_keeps_its_addresses_and_meets_its_members_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("members.redb");
+        let (group, peer) = (KeyId([1; 32]), KeyId([7; 32]));
+        let address = Address::from(std::net::SocketAddr::from(([127, 0, 0, 1], 9)));
+        let open = || Database::open(&path, &group, &file_device());
+        let database = open().unwrap();
+        database.hints(&[(peer, vec![address])], true).unwrap();
+        database
+            .write(|tables| {
+                tables.members.insert(&peer.0, [1, 1, 2].as_slice())?;
+                tables.about.insert("format", 1_u32.to_be_bytes().as_slice())?;
+                Ok(())
+            })
+            .unwrap();
+        drop(database);
+
+        let snapshot = open().unwrap().load().unwrap();
+        assert!(snapshot.synchronised && snapshot.members.is_empty());
+        assert_eq!(snapshot.addresses, [(peer, vec![address])]);
+        let about = open().unwrap().identity().unwrap_or_else(|_| panic!("it can be read"));
+        assert_eq!(about.unwrap().format, FORMAT.to_be_bytes(), "once and for all");
+    }
+
+    #[test]
+    fn a_newer_format_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("members.redb");
+        let open = || Database::open(&path, &KeyId([1; 32]), &file_device());
+        open()
+            .unwrap()
+            .write(|tables| {
+                tables.about.insert("format", 3_u32.to_be_bytes().as_slice())?;
+                Ok(())
+            })
+            .unwrap();
+        let error = open().unwrap_err();
+        assert_eq!(error.code(), p2p_core::Code::PEER_E_DBINITIALIZATION_FAILED);
+    }
+}

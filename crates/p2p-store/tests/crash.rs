@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use p2p_core::{Address, KeyId, StoreChange};
-use p2p_store::{FileStore, GroupRecord, Store};
+use p2p_core::{Address, FileTime, KeyId, Member, ObjectId, ObjectKind, Roles, StoreChange};
+use p2p_store::{FileStore, Store};
 
 const GROUP: KeyId = KeyId([1; 32]);
 const FOLDER: &str = "P2P_STORE_CRASH_TEST";
@@ -22,7 +23,31 @@ fn commit(round: u16) -> Vec<StoreChange> {
         peer: KeyId([peer; 32]),
         addresses: addresses.clone(),
     };
-    (1..=PEERS).map(change).collect()
+    let object = StoreChange::Object {
+        group: GROUP,
+        id: ObjectId([1; 32]),
+        kind: ObjectKind::Credential,
+        bytes: round.to_be_bytes().to_vec().into(),
+    };
+    let own = StoreChange::Own { group: GROUP, member: Arc::new(own(round)) };
+    (1..=PEERS).map(change).chain([object, own]).collect()
+}
+
+/// A membership whose chain says the round in every byte pair.
+fn own(round: u16) -> Member {
+    Member {
+        key: KeyId([2; 32]),
+        name: String::new(),
+        friendly_name: String::new(),
+        issuer_name: String::new(),
+        issuer_friendly_name: String::new(),
+        roles: Roles::MEMBER,
+        depth: 1,
+        not_before: FileTime(0),
+        not_after: FileTime::NO_END,
+        chain: round.to_be_bytes().repeat(1_500).into(),
+        path: Arc::from([]),
+    }
 }
 
 /// What the child does: commits until it is killed, and says after each commit which it was.
@@ -31,9 +56,6 @@ fn commit_until_killed(folder: &Path) {
     let _lock = store.lock(&GROUP).unwrap();
     for round in 1..=u16::MAX {
         store.commit(&commit(round)).unwrap();
-        store
-            .save_group(&GROUP, &GroupRecord { chain: vec![round as u8; 3_000].into(), root: None })
-            .unwrap();
         println!("\nround {round}");
     }
 }
@@ -74,8 +96,13 @@ fn a_killed_process_leaves_its_last_whole_commit() {
         for (peer, addresses) in &snapshot.addresses {
             assert_eq!(addresses[0].port, found, "{peer:?} is of another commit");
         }
+        let object = (ObjectKind::Credential, Bytes::from(found.to_be_bytes().to_vec()));
+        assert_eq!(snapshot.objects, [object], "of the same commit");
         let chain = store.group(&GROUP).unwrap().unwrap().chain;
-        assert_eq!(chain, Bytes::from(vec![chain[0]; 3_000]), "a chain is whole");
+        let of = u16::from_be_bytes([chain[0], chain[1]]);
+        assert_eq!(chain, own(of).chain, "a chain is whole");
+        // The chain follows its transaction, and nothing else does before it is in place.
+        assert!(of == found || of + 1 == found, "chain {of} beside {found}");
         drop(lock);
     }
 }

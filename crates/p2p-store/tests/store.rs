@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use p2p_core::{Address, Code, FileTime, KeyId, Member, Roles, StoreChange};
+use p2p_core::{
+    Address, Code, FileTime, KeyId, Member, OBJECT_MAX, ObjectId, ObjectKind, Roles, Step,
+    StoreChange,
+};
 use p2p_store::{
     CHAIN_MAX, FileStore, GroupRecord, GroupRoot, Listening, MemoryStore, Store, StoreError,
 };
@@ -26,7 +29,22 @@ fn member(number: u8) -> Arc<Member> {
         not_before: FileTime(1),
         not_after: FileTime::NO_END,
         chain: Bytes::from_static(b"chain"),
+        path: [1, number].map(|n| Step { key: KeyId([n; 32]), serial: [n; 16] }).into(),
     })
+}
+
+fn met(memberships: Vec<Arc<Member>>) -> StoreChange {
+    StoreChange::Member { group: GROUP, peer: memberships[0].key, memberships }
+}
+
+fn object(number: u8, kind: ObjectKind) -> StoreChange {
+    let bytes = Bytes::from(vec![number; 9]);
+    StoreChange::Object { group: GROUP, id: ObjectId([number; 32]), kind, bytes }
+}
+
+fn own(chain: &'static [u8]) -> StoreChange {
+    let member = Member { chain: Bytes::from_static(chain), ..(*member(1)).clone() };
+    StoreChange::Own { group: GROUP, member: Arc::new(member) }
 }
 
 fn address(port: u16) -> Address {
@@ -54,15 +72,15 @@ fn what_was_committed_is_loaded() {
         let changed = Arc::new(Member { friendly_name: "Changed".into(), ..(*member(7)).clone() });
         store
             .commit(&[
-                StoreChange::Member { group: GROUP, member: member(7) },
-                StoreChange::Member { group: GROUP, member: member(5) },
+                met(vec![member(7)]),
+                met(vec![member(5)]),
                 StoreChange::Addresses {
                     group: GROUP,
                     peer: KeyId([7; 32]),
                     addresses: vec![address(1)],
                 },
                 StoreChange::Synchronised { group: OTHER },
-                StoreChange::Member { group: GROUP, member: Arc::clone(&changed) },
+                met(vec![Arc::clone(&changed)]),
             ])
             .unwrap();
         let snapshot = again().load(&GROUP).unwrap();
@@ -70,6 +88,66 @@ fn what_was_committed_is_loaded() {
         assert_eq!(snapshot.members, [member(5), changed]);
         assert_eq!(snapshot.addresses, [(KeyId([7; 32]), vec![address(1)])]);
         assert!(again().load(&OTHER).unwrap().synchronised);
+    });
+}
+
+#[test]
+fn a_member_has_several_memberships_until_it_is_forgotten() {
+    with_both(|store, again| {
+        let others = (2..=4).map(|n| Member { depth: n, ..(*member(7)).clone() });
+        let all: Vec<_> = [member(7)].into_iter().chain(others.map(Arc::new)).collect();
+        store.commit(&[met(vec![member(8)]), met(all.clone())]).unwrap();
+        let expected: Vec<_> = all.iter().cloned().chain([member(8)]).collect();
+        assert_eq!(again().load(&GROUP).unwrap().members, expected, "in their order");
+        let too_many = met(vec![member(7); 5]);
+        assert_eq!(store.commit(&[too_many]).unwrap_err().code(), Code::E_OUTOFMEMORY);
+        store.commit(&[met(all[1..2].to_vec())]).unwrap();
+        let forget =
+            |n| StoreChange::Member { group: GROUP, peer: KeyId([n; 32]), memberships: Vec::new() };
+        store.commit(&[forget(8), forget(9)]).unwrap();
+        assert_eq!(again().load(&GROUP).unwrap().members, all[1..2]);
+    });
+}
+
+#[test]
+fn signed_objects_are_kept_until_they_are_gone() {
+    with_both(|store, again| {
+        let kinds = [(1, ObjectKind::Revocation), (2, ObjectKind::Properties)];
+        let changes: Vec<_> = kinds.iter().map(|(n, kind)| object(*n, *kind)).collect();
+        store.commit(&changes).unwrap();
+        store.commit(&changes[..1]).unwrap();
+        let gone = |n| StoreChange::ObjectGone { group: GROUP, id: ObjectId([n; 32]) };
+        store.commit(&[object(3, ObjectKind::Credential), gone(2), gone(4)]).unwrap();
+        let kept = again().load(&GROUP).unwrap().objects;
+        let expected = [(1, ObjectKind::Revocation), (3, ObjectKind::Credential)];
+        assert_eq!(kept, expected.map(|(n, kind)| (kind, Bytes::from(vec![n; 9]))));
+        let too_large = StoreChange::Object {
+            group: GROUP,
+            id: ObjectId([5; 32]),
+            kind: ObjectKind::Revocation,
+            bytes: vec![0; OBJECT_MAX + 1].into(),
+        };
+        assert_eq!(store.commit(&[gone(1), too_large]).unwrap_err().code(), Code::E_OUTOFMEMORY);
+        assert_eq!(again().load(&GROUP).unwrap().objects.len(), 2);
+    });
+}
+
+#[test]
+fn a_renewed_own_chain_takes_the_place_of_the_former_one() {
+    with_both(|store, again| {
+        store.save_group(&GROUP, &record()).unwrap();
+        let lock = store.lock(&GROUP).unwrap();
+        store.commit(&[own(b"first"), object(1, ObjectKind::Credential), own(b"second")]).unwrap();
+        let renewed = GroupRecord { chain: Bytes::from_static(b"second"), ..record() };
+        assert_eq!(again().group(&GROUP).unwrap(), Some(renewed.clone()), "and the key stays");
+        assert_eq!(store.load(&GROUP).unwrap().objects.len(), 1);
+        let chain = Member { chain: vec![0; CHAIN_MAX + 1].into(), ..(*member(1)).clone() };
+        let too_long = StoreChange::Own { group: GROUP, member: Arc::new(chain) };
+        let result = store.commit(&[StoreChange::Synchronised { group: GROUP }, too_long]);
+        assert!(matches!(result, Err(StoreError::TooLarge(_))));
+        assert!(!store.load(&GROUP).unwrap().synchronised);
+        drop(lock);
+        assert_eq!(again().group(&GROUP).unwrap(), Some(renewed));
     });
 }
 
@@ -95,13 +173,16 @@ fn a_batch_with_an_impossible_change_changes_nothing_of_its_group() {
         let too_long = Member { chain: vec![0; CHAIN_MAX + 1].into(), ..(*member(1)).clone() };
         let changes = [
             StoreChange::Synchronised { group: GROUP },
-            StoreChange::Member { group: GROUP, member: member(2) },
-            StoreChange::Member { group: GROUP, member: Arc::new(too_long) },
+            met(vec![member(2)]),
+            own(b"another chain"),
+            met(vec![Arc::new(too_long)]),
         ];
         assert_eq!(store.commit(&changes).unwrap_err().code(), Code::E_OUTOFMEMORY);
         assert_eq!(again().load(&GROUP).unwrap(), Default::default());
-        store.commit(&changes[..2]).unwrap();
+        assert_eq!(again().group(&GROUP).unwrap(), None, "nor has the chain changed");
+        store.commit(&changes[..3]).unwrap();
         assert_eq!(again().load(&GROUP).unwrap().members, [member(2)]);
+        assert_eq!(again().group(&GROUP).unwrap().unwrap().chain, &b"another chain"[..]);
     });
 }
 
@@ -218,10 +299,9 @@ fn filled(folder: &Path) -> FileStore {
     let store = FileStore::new(folder);
     store.save_group(&GROUP, &record()).unwrap();
     let lock = store.lock(&GROUP).unwrap();
-    let members =
-        (0..50).map(|number| StoreChange::Member { group: GROUP, member: member(number) });
+    let members = (0..50).map(|number| met(vec![member(number)]));
     store.commit(&members.collect::<Vec<_>>()).unwrap();
-    store.commit(&[StoreChange::Synchronised { group: GROUP }]).unwrap();
+    store.commit(&[StoreChange::Synchronised { group: GROUP }, own(b"chain")]).unwrap();
     drop(lock);
     store
 }
