@@ -446,6 +446,13 @@ typedef struct peer_connection_info_tag {
     PEER_ADDRESS address;
 } PEER_CONNECTION_INFO;
 
+/* An identity or a group. */
+typedef struct peer_name_pair_tag {
+    DWORD dwSize;
+    PWSTR pwzPeerName;
+    PWSTR pwzFriendlyName;
+} PEER_NAME_PAIR, *PPEER_NAME_PAIR;
+
 /* What a new group is to be. Zeroed, with dwSize set, it is a group of the default identity that goes by invitation. */
 typedef struct peer_group_properties_tag {
     DWORD dwSize; /* sizeof(PEER_GROUP_PROPERTIES) */
@@ -573,6 +580,7 @@ P2P_ASSERT(sizeof(PEER_DATA) == 16);
 P2P_ASSERT(sizeof(CERT_PUBLIC_KEY_INFO) == 48);
 P2P_ASSERT(sizeof(PEER_CONNECTION_INFO) == 64);
 P2P_ASSERT(offsetof(PEER_CONNECTION_INFO, address) == 32);
+P2P_ASSERT(sizeof(PEER_NAME_PAIR) == 24);
 P2P_ASSERT(sizeof(PEER_GROUP_PROPERTIES) == 96);
 P2P_ASSERT(offsetof(PEER_GROUP_PROPERTIES, dwAuthenticationSchemes) == 64);
 P2P_ASSERT(offsetof(PEER_GROUP_PROPERTIES, groupPasswordRole) == 80);
@@ -601,7 +609,8 @@ HRESULT WINAPI PeerGroupShutdown(void);
 
 /* ---- Identities: need no PeerGroupStartup ----------------------------------------------------------------------- */
 
-/* Makes an identity and returns its peer name. hCryptProv: 0. */
+/* Makes an identity and returns its peer name. The first one becomes the default. hCryptProv: a key pair (below, and
+ * PeerIdentityGetCryptKey), which may be released at once; 0: a new one. */
 HRESULT WINAPI PeerIdentityCreate(PCWSTR pwzClassifier, PCWSTR pwzFriendlyName, HCRYPTPROV hCryptProv,
                                   PWSTR *ppwzIdentity);
 
@@ -610,6 +619,32 @@ HRESULT WINAPI PeerIdentityDelete(PCWSTR pwzIdentity);
 
 /* What an identity shows of itself to whoever is to invite it. NULL: the default identity, made if there is none. */
 HRESULT WINAPI PeerIdentityGetXML(PCWSTR pwzIdentity, PWSTR *ppwzIdentityXML);
+
+/* The name for people; the peer name if there is no other. */
+HRESULT WINAPI PeerIdentityGetFriendlyName(PCWSTR pwzIdentity, PWSTR *ppwzFriendlyName);
+
+/* Changes it. NULL or empty: the peer name. What was issued to the identity before keeps the name that it has. */
+HRESULT WINAPI PeerIdentitySetFriendlyName(PCWSTR pwzIdentity, PCWSTR pwzFriendlyName);
+
+/* The peer name of the default identity. Makes none. */
+HRESULT WINAPI PeerIdentityGetDefault(PWSTR *ppwzPeerName);
+
+/* The key pair of an identity, for PeerIdentityCreate; P2PKeyRelease when done. */
+HRESULT WINAPI PeerIdentityGetCryptKey(PCWSTR pwzIdentity, HCRYPTPROV *phCryptProv);
+
+/* The whole identity under a password, as text for another machine: key and names, no groups. Takes 64 MiB and some
+ * tenths of a second. */
+HRESULT WINAPI PeerIdentityExport(PCWSTR pwzIdentity, PCWSTR pwzPassword, PWSTR *ppwzExportXML);
+
+/* Keeps what PeerIdentityExport wrote, and returns its peer name. E_INVALIDARG for a wrong password, too. */
+HRESULT WINAPI PeerIdentityImport(PCWSTR pwzImportXML, PCWSTR pwzPassword, PWSTR *ppwzIdentity);
+
+/* The name of an identity with another classifier (NULL: its own name), or without an identity "0.classifier". */
+HRESULT WINAPI PeerCreatePeerName(PCWSTR pwzIdentity, PCWSTR pwzClassifier, PWSTR *ppwzPeerName);
+
+/* Snapshots of the identities, and of the groups of one: items are PEER_NAME_PAIR. */
+HRESULT WINAPI PeerEnumIdentities(HPEERENUM *phPeerEnum);
+HRESULT WINAPI PeerEnumGroups(PCWSTR pwzIdentity, HPEERENUM *phPeerEnum);
 
 /* ---- Groups ----------------------------------------------------------------------------------------------------- */
 
@@ -707,6 +742,11 @@ HRESULT WINAPI P2PWaitEvent(HANDLE h, DWORD dwMilliseconds);
  * is readable, P2PResetEvent, then take events until there are none. -1 on Windows. */
 int WINAPI P2PEventFd(HANDLE h);
 HRESULT WINAPI P2PCloseEvent(HANDLE h);
+
+/* Key pairs for PeerIdentityCreate: a new one, or one in PKCS#8 (RFC 5958). Each needs one P2PKeyRelease. */
+HRESULT WINAPI P2PKeyGenerate(HCRYPTPROV *phKey);
+HRESULT WINAPI P2PKeyImportPkcs8(const BYTE *pbKey, ULONG cbKey, HCRYPTPROV *phKey);
+HRESULT WINAPI P2PKeyRelease(HCRYPTPROV hKey);
 
 /* What is behind this thread's last failed call, S_OK if nothing: the CRYPT_E_* code where the call gave a PEER_E_*
  * one, else a finer CERT_E_*, TRUST_E_* or NTE_* code. */

@@ -11,7 +11,7 @@ use p2p_group::{Address, Code, Member};
 use crate::guard::{self, Failure, Out};
 use crate::layout::{
     HPEERENUM, HRESULT, PEER_ADDRESS, PEER_CONNECTION_INFO, PEER_CREDENTIAL_INFO, PEER_MEMBER,
-    PEER_ROLE_ID,
+    PEER_NAME_PAIR, PEER_ROLE_ID,
 };
 use crate::memory::{self, Arena, Room};
 use crate::public_key::PublicKey;
@@ -30,6 +30,8 @@ pub(crate) enum Item {
     Member(MemberItem),
     /// A connection that stands or lingers.
     Connection(ConnectionItem),
+    /// An identity or a group.
+    Named(NamedItem),
 }
 
 /// What a `PEER_MEMBER` is made of.
@@ -51,6 +53,13 @@ pub(crate) struct ConnectionItem {
     pub(crate) node: u64,
     pub(crate) peer: String,
     pub(crate) address: Address,
+}
+
+/// What a `PEER_NAME_PAIR` is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedItem {
+    pub(crate) name: String,
+    pub(crate) friendly_name: String,
 }
 
 /// A handle for a new snapshot of `items`.
@@ -140,6 +149,7 @@ fn block(items: &[Item]) -> Result<*mut *mut c_void, Failure> {
             let item = match item {
                 Item::Member(item) => member(arena, item, key.as_ref()).cast(),
                 Item::Connection(item) => connection(arena, item).cast(),
+                Item::Named(item) => named(arena, item).cast(),
             };
             arena.set(array, index, item);
         }
@@ -150,7 +160,7 @@ fn block(items: &[Item]) -> Result<*mut *mut c_void, Failure> {
 fn public_key(item: &Item) -> Option<PublicKey> {
     match item {
         Item::Member(item) => PublicKey::of_member(&item.member),
-        Item::Connection(_) => None,
+        Item::Connection(_) | Item::Named(_) => None,
     }
 }
 
@@ -207,6 +217,17 @@ fn connection(arena: &mut Arena, item: &ConnectionItem) -> *mut PEER_CONNECTION_
         address: item.address.into(),
     };
     arena.set(top, 0, connection);
+    arena.at(top)
+}
+
+fn named(arena: &mut Arena, item: &NamedItem) -> *mut PEER_NAME_PAIR {
+    let top: Room<PEER_NAME_PAIR> = arena.reserve(1);
+    let pair = PEER_NAME_PAIR {
+        dwSize: size_of::<PEER_NAME_PAIR>() as u32,
+        pwzPeerName: arena.wide(&item.name),
+        pwzFriendlyName: arena.wide(&item.friendly_name),
+    };
+    arena.set(top, 0, pair);
     arena.at(top)
 }
 
@@ -292,6 +313,7 @@ mod tests {
             not_before: FileTime(1 << 33),
             not_after: FileTime(2),
             chain: Bytes::new(),
+            path: Default::default(),
         };
         let item = MemberItem {
             member: member.into(),

@@ -22,9 +22,11 @@ pub(crate) enum Kind {
     /// HANDLE of an event object.
     #[cfg_attr(windows, allow(dead_code, reason = "there the system's own handles are used"))]
     Event = 4,
+    /// HCRYPTPROV.
+    Key = 5,
 }
 
-/// Handles of one kind that may be open at a time.
+/// Handles of one kind that may be open at a time, where nothing else is said.
 const SLOTS_MAX: usize = 1 << SLOT_BITS;
 const SLOT_BITS: u32 = 16;
 const KIND_SHIFT: u32 = 2;
@@ -35,6 +37,8 @@ const GENERATION_MAX: usize = usize::MAX >> GENERATION_SHIFT;
 /// What the handles of one kind stand for. Values are cheap to clone: usually an `Arc`.
 pub(crate) struct Table<T> {
     kind: Kind,
+    /// As many may be open at a time.
+    max: usize,
     /// The first generation of a slot: at random, so that small and round numbers are no handles.
     first: usize,
     slots: Mutex<Slots<T>>,
@@ -51,11 +55,17 @@ struct Slot<T> {
 }
 
 impl<T: Clone> Table<T> {
+    /// An empty table for at most `max` handles at a time.
+    pub(crate) fn of_at_most(max: usize, kind: Kind) -> Self {
+        assert!(max <= SLOTS_MAX, "a handle has no room for more");
+        Table { max, ..Table::new(kind) }
+    }
+
     /// An empty table.
     pub(crate) fn new(kind: Kind) -> Self {
         let quarter = GENERATION_MAX / 4;
         let first = quarter + RandomState::new().hash_one(kind as usize) as usize % quarter;
-        Table { kind, first, slots: Mutex::new(Slots { slots: Vec::new(), free: Vec::new() }) }
+        Table { kind, max: SLOTS_MAX, first, slots: Mutex::new(Slots { slots: Vec::new(), free: Vec::new() }) }
     }
 
     /// A new handle for `value`; `None` if as many are open as there may be.
@@ -63,7 +73,7 @@ impl<T: Clone> Table<T> {
         let mut table = self.lock();
         let index = match table.free.pop() {
             Some(index) => index,
-            None if table.slots.len() < SLOTS_MAX => {
+            None if table.slots.len() < self.max => {
                 table.slots.push(Slot { generation: self.first, value: None });
                 table.slots.len() - 1
             }

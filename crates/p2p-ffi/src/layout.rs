@@ -27,7 +27,7 @@ pub type HGROUP = *mut c_void;
 pub type HPEEREVENT = *mut c_void;
 /// A snapshot being read.
 pub type HPEERENUM = *mut c_void;
-/// A key provider: only 0 is one of ours.
+/// A key pair; 0 is none.
 pub type HCRYPTPROV = usize;
 /// A role.
 pub type PEER_ROLE_ID = GUID;
@@ -199,6 +199,14 @@ pub struct PEER_CONNECTION_INFO {
     pub ullNodeId: u64,
     pub pwzPeerId: PWSTR,
     pub address: PEER_ADDRESS,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct PEER_NAME_PAIR {
+    pub dwSize: u32,
+    pub pwzPeerName: PWSTR,
+    pub pwzFriendlyName: PWSTR,
 }
 
 #[repr(C)]

@@ -16,8 +16,10 @@ mod guard;
 mod handle;
 mod identity;
 mod invitation;
+mod key;
 pub mod layout;
 mod memory;
+mod portable;
 mod public_key;
 mod runtime;
 mod wide;
@@ -38,7 +40,13 @@ pub use group::{
     PeerGroupOpen,
 };
 pub use guard::P2PGetLastErrorDetail;
-pub use identity::{PeerIdentityCreate, PeerIdentityDelete, PeerIdentityGetXML};
+pub use identity::{
+    PeerCreatePeerName, PeerEnumGroups, PeerEnumIdentities, PeerIdentityCreate, PeerIdentityDelete,
+    PeerIdentityGetDefault, PeerIdentityGetFriendlyName, PeerIdentityGetXML,
+    PeerIdentitySetFriendlyName,
+};
 pub use invitation::{PeerGroupCreateInvitation, PeerGroupParseInvitation};
+pub use key::{P2PKeyGenerate, P2PKeyImportPkcs8, P2PKeyRelease, PeerIdentityGetCryptKey};
 pub use memory::PeerFreeData;
+pub use portable::{PeerIdentityExport, PeerIdentityImport};
 pub use runtime::{PeerGroupShutdown, PeerGroupStartup};

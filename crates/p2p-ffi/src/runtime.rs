@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::net::{Ipv6Addr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use p2p_group::{Code, Group, Home, Library};
+use p2p_group::{Code, Group, Home, Identity, Library};
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
@@ -22,6 +22,9 @@ use crate::layout::{HGROUP, HPEEREVENT, HRESULT, PEER_GROUP_VERSION, PEER_VERSIO
 /// Threads that have nothing to do end at once; one that waits for a slow disk is given this long.
 const THREADS_END: Duration = Duration::from_secs(1);
 
+/// Key pairs that may be handed out at a time: as many as there may be identities.
+const KEYS_MAX: usize = 1_024;
+
 /// Everything that belongs to this process and to no other: a child made by `fork` starts with nothing.
 pub(crate) struct Process {
     id: u32,
@@ -30,6 +33,8 @@ pub(crate) struct Process {
     pub(crate) events: Table<Signal>,
     /// Snapshots that are being read.
     pub(crate) enumerations: Table<Arc<Enumeration>>,
+    /// Key pairs that were handed out, each as an identity that is kept nowhere.
+    pub(crate) keys: Table<Identity>,
     /// Group handles that are open.
     pub(crate) groups: Table<Group>,
     /// Registrations.
@@ -158,6 +163,7 @@ impl Process {
             id,
             events: Table::new(Kind::Event),
             enumerations: Table::new(Kind::Enumeration),
+            keys: Table::of_at_most(KEYS_MAX, Kind::Key),
             groups: Table::new(Kind::Group),
             queues: Table::new(Kind::Queue),
             startups: AtomicU32::new(0),

@@ -5,6 +5,7 @@
 use core::ptr;
 
 use p2p_group::Code;
+use zeroize::Zeroizing;
 
 /// Longest text read anywhere, in UTF-16 units: what an invitation or an identity may have.
 pub(crate) const TEXT_MAX: usize = 65_536;
@@ -60,6 +61,28 @@ pub(crate) unsafe fn read(text: *const u16, units: usize) -> Result<String, Wide
     String::from_utf16(&found).map_err(|_| WideError::Surrogate)
 }
 
+/// As [`read`], for a password: the text is wiped when dropped, and no copy of it is left behind.
+///
+/// # Safety
+/// As [`read`].
+pub(crate) unsafe fn read_secret(
+    text: *const u16,
+    units: usize,
+) -> Result<Zeroizing<String>, WideError> {
+    if text.is_null() {
+        return Err(WideError::Null);
+    }
+    // SAFETY: as in `read`: each unit follows one that is not 0, and lies within `units + 1`.
+    let unit = |index| unsafe { ptr::read_unaligned(text.add(index)) };
+    let length = (0..=units).find(|index| unit(*index) == 0).ok_or(WideError::TooLong)?;
+    // Three bytes for a unit are the most, so the buffer never moves.
+    let mut found = Zeroizing::new(String::with_capacity(3 * length));
+    for character in char::decode_utf16((0..length).map(unit)) {
+        found.push(character.map_err(|_| WideError::Surrogate)?);
+    }
+    Ok(found)
+}
+
 /// As [`read`]; null is `None`.
 ///
 /// # Safety
@@ -107,6 +130,21 @@ mod tests {
             assert_eq!(read_all(&broken, 10), Err(WideError::Surrogate));
         }
         assert_eq!(Code::from(WideError::Surrogate), Code::E_INVALIDARG);
+    }
+
+    #[test]
+    fn a_secret_is_read_as_any_text() {
+        let secret = |units: &[u16], limit| {
+            // SAFETY: every caller below passes units that hold a 0 or more than `limit` units.
+            unsafe { read_secret(units.as_ptr(), limit) }.map(|text| text.to_string())
+        };
+        for (units, limit) in
+            [(wide("Zoë 🦀"), 6), (wide("Zoë 🦀"), 5), (wide(""), 0), (vec![0xD83E, 0x61, 0], 9)]
+        {
+            assert_eq!(secret(&units, limit), read_all(&units, limit));
+        }
+        // SAFETY: null is allowed.
+        assert!(unsafe { read_secret(ptr::null(), 1) }.is_err());
     }
 
     #[test]

@@ -303,6 +303,39 @@ fn a_group_is_open_in_one_process_at_a_time() {
     alone("events", &["second"]);
 }
 
+#[test]
+fn a_full_disk_has_its_code_and_changes_nothing() {
+    alone("storage", &["full"]);
+}
+
+#[test]
+fn what_may_not_be_touched_has_its_codes() {
+    alone("storage", &["locked"]);
+}
+
+#[test]
+fn too_little_memory_for_a_password_has_its_code() {
+    alone("storage", &["memory"]);
+}
+
+#[test]
+fn an_identity_moves_to_another_machine() {
+    let folder = TempDir::new().unwrap();
+    let program = build_shared("identity", folder.path());
+    let export = folder.path().join("ann.export").into_os_string().into_string().unwrap();
+    for direction in ["out", "in"] {
+        let home = TempDir::new().unwrap();
+        let (mut process, _) = Process::start(&program, &[direction, &export], home.path());
+        let input = process.input.lock().unwrap().take();
+        input.unwrap().write_all(b"correct horse\n").unwrap();
+        let status = process.wait();
+        let text = process.output.lock().unwrap().clone();
+        assert!(status.success(), "{direction}: {status}\n{text}");
+    }
+    let text = std::fs::read_to_string(export).unwrap();
+    assert!(text.starts_with("<PEERIDENTITYEXPORT ") && text.contains(".laptop</PEERNAME>"));
+}
+
 /// The example of `README.md`.
 #[test]
 fn two_people_chat() {

@@ -42,6 +42,7 @@ same_layout! {
     ours::PEER_CONNECTION_INFO = p2p::PEER_CONNECTION_INFO {
         dwSize, dwFlags, ullConnectionId, ullNodeId, pwzPeerId, address,
     }
+    ours::PEER_NAME_PAIR = p2p::PEER_NAME_PAIR { dwSize, pwzPeerName, pwzFriendlyName }
     ours::PEER_GROUP_PROPERTIES = p2p::PEER_GROUP_PROPERTIES {
         dwSize, dwFlags, pwzCloud, pwzClassifier, pwzGroupPeerName, pwzCreatorPeerName, pwzFriendlyName, pwzComment,
         ulMemberDataLifetime, ulPresenceLifetime, dwAuthenticationSchemes, pwzGroupPassword, groupPasswordRole,

@@ -51,7 +51,70 @@ impl Identity {
     /// # Errors
     /// For a name that is not allowed, and if the random generator fails.
     pub fn in_memory(options: impl Into<IdentityOptions>) -> Result<Identity, IdentityError> {
-        Ok(Identity { keys: new_keys(&options.into())?, home: None })
+        let IdentityOptions { classifier, friendly_name } = options.into();
+        let keys =
+            p2p_crypto::Identity::create(classifier.as_deref(), friendly_name.as_deref(), now())?;
+        Ok(keys.into())
+    }
+
+    /// An identity for a private key that was made elsewhere: PKCS#8 (RFC 5958). It is kept nowhere until
+    /// [`Home::add_identity`]. The same key is the same identity to peers, whatever its names.
+    ///
+    /// # Errors
+    /// For a name that is not allowed, and for what is no key of a kind that identities have, in this form.
+    pub fn from_pkcs8(
+        pkcs8: &[u8],
+        options: impl Into<IdentityOptions>,
+    ) -> Result<Identity, IdentityError> {
+        let IdentityOptions { classifier, friendly_name } = options.into();
+        let (classifier, friendly_name) = (classifier.as_deref(), friendly_name.as_deref());
+        Ok(p2p_crypto::Identity::from_pkcs8(pkcs8, classifier, friendly_name, now())?.into())
+    }
+
+    /// The same key under other names: a new certificate, kept nowhere until [`Home::add_identity`].
+    ///
+    /// # Errors
+    /// For a name that is not allowed; if the key does not sign.
+    pub fn with_names(
+        &self,
+        options: impl Into<IdentityOptions>,
+    ) -> Result<Identity, IdentityError> {
+        if let Ok(pkcs8) = self.keys.pkcs8() {
+            return Identity::from_pkcs8(pkcs8, options);
+        }
+        // A key that lives elsewhere, where it signs.
+        let IdentityOptions { classifier, friendly_name } = options.into();
+        let (classifier, friendly_name) = (classifier.as_deref(), friendly_name.as_deref());
+        let source = self.keys.key_source();
+        Ok(p2p_crypto::Identity::with_source(source, classifier, friendly_name, now())?.into())
+    }
+
+    /// The whole identity under a password, as text for another machine: key and names, no groups. Costs 64 MiB of
+    /// memory and some tenths of a second, and blocks for as long.
+    ///
+    /// ```
+    /// use p2p_group::Identity;
+    /// let ann = Identity::in_memory("Ann")?;
+    /// let text = ann.export("correct horse battery staple")?;
+    /// assert_eq!(Identity::import(&text, "correct horse battery staple")?.key(), ann.key());
+    /// assert!(Identity::import(&text, "another").is_err());
+    /// # Ok::<(), p2p_group::IdentityError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `E_INVALIDARG` for an empty password or one of more than 1,024 bytes; `E_OUTOFMEMORY`.
+    pub fn export(&self, password: &str) -> Result<String, IdentityError> {
+        Ok(self.keys.export(password)?)
+    }
+
+    /// Reads what [`export`](Self::export) wrote. The identity is kept nowhere until [`Home::add_identity`]. Costs what
+    /// the export says, at most 256 MiB.
+    ///
+    /// # Errors
+    /// A refusal for another password or an export that was altered, which cannot be told apart;
+    /// `PEER_E_UNSUPPORTED_VERSION`; `E_INVALIDARG` for an empty or too long password; `E_OUTOFMEMORY`.
+    pub fn import(text: &str, password: &str) -> Result<Identity, IdentityError> {
+        Ok(p2p_crypto::Identity::import(text, password)?.into())
     }
 
     /// The key: what peers prove to each other.
@@ -86,6 +149,14 @@ impl Identity {
 
     pub(crate) fn keys(&self) -> &p2p_crypto::Identity {
         &self.keys
+    }
+
+    /// The public description as it is kept now: an identity may be renamed while its node runs.
+    pub(crate) fn current_info(&self) -> Result<IdentityInfo, StoreError> {
+        match &self.home {
+            Some(home) => Ok(home.0.load(self.name())?.info()),
+            None => Ok(self.info()),
+        }
     }
 }
 
@@ -150,16 +221,44 @@ impl Home {
         &self,
         options: impl Into<IdentityOptions>,
     ) -> Result<Identity, IdentityError> {
-        let keys = new_keys(&options.into())?;
+        self.add_identity(&Identity::in_memory(options)?)
+    }
+
+    /// Keeps an identity that was made, imported or named elsewhere. The first one becomes the default.
+    ///
+    /// # Errors
+    /// `PEER_E_ALREADY_EXISTS` if this home has an identity with that key, whatever its names; a full home (1,024
+    /// identities), a default identity that is damaged, and what the disk gives. Then nothing is stored.
+    pub fn add_identity(&self, identity: &Identity) -> Result<Identity, IdentityError> {
+        let keys = identity.keys();
         let first = self.0.default_identity()?.is_none();
-        self.0.create(&keys)?;
+        self.0.create(keys)?;
         if first && let Err(error) = self.0.set_default(keys.name()) {
             if let Err(error) = self.0.delete(keys.name()) {
                 tracing::warn!(%error, "an identity that could not become the default is still stored");
             }
             return Err(error.into());
         }
-        Ok(self.own(keys))
+        Ok(self.own(keys.clone()))
+    }
+
+    /// Gives an identity another name for people (`None` or an empty one: its peer name). Its key, peer name and groups
+    /// stay. Memberships that were issued to it keep the name they have.
+    ///
+    /// # Errors
+    /// For a name that is not allowed; else as [`identity`](Self::identity). Then the name is what it was.
+    pub fn rename_identity(
+        &self,
+        name: &PeerName,
+        friendly_name: Option<&str>,
+    ) -> Result<Identity, IdentityError> {
+        let classifier = Some(name.classifier()).filter(|part| !part.is_empty());
+        let renamed = self.identity(name)?.with_names(IdentityOptions {
+            classifier: classifier.map(str::to_owned),
+            friendly_name: friendly_name.map(str::to_owned),
+        })?;
+        self.0.update(renamed.keys())?;
+        Ok(self.own(renamed.keys))
     }
 
     /// The identity with this name.
@@ -308,9 +407,4 @@ pub(crate) fn find(store: &dyn Store, name: &PeerName) -> Result<(KeyId, GroupRe
         }
     }
     Err(GroupError::NotFound)
-}
-
-fn new_keys(options: &IdentityOptions) -> Result<p2p_crypto::Identity, IdentityError> {
-    let IdentityOptions { classifier, friendly_name } = options;
-    Ok(p2p_crypto::Identity::create(classifier.as_deref(), friendly_name.as_deref(), now())?)
 }

@@ -7,7 +7,11 @@ mod events;
 mod groups;
 mod identities;
 mod invitations;
+mod keys;
+mod memory;
+mod portable;
 mod startup;
+mod storage;
 
 use core::ffi::c_void;
 use core::ptr;
@@ -79,14 +83,47 @@ fn wide(text: &str) -> Wide {
     Wide(text.encode_utf16().chain([0]).collect())
 }
 
-/// What a function gave, read and freed.
-fn take(text: PWSTR) -> String {
+/// Text of the library.
+fn read(text: PWSTR) -> String {
     assert!(!text.is_null());
     // SAFETY: text of the library ends in 0.
     let units: Vec<u16> =
         unsafe { (0..).map(|index| *text.add(index)).take_while(|unit| *unit != 0).collect() };
-    PeerFreeData(text.cast());
     String::from_utf16(&units).unwrap()
+}
+
+/// What a function gave, read and freed.
+fn take(text: PWSTR) -> String {
+    let read = read(text);
+    PeerFreeData(text.cast());
+    read
+}
+
+/// The default identity.
+fn default_name() -> (HRESULT, Option<String>) {
+    let mut name = ptr::dangling_mut();
+    // SAFETY: ours.
+    let code = unsafe { PeerIdentityGetDefault(&mut name) };
+    (code, if name.is_null() { None } else { Some(take(name)) })
+}
+
+/// Gives every file of this name below `folder` another content, or deletes it.
+fn spoil(folder: &std::path::Path, name: &str, content: Option<&[u8]>) {
+    let (mut folders, mut spoilt) = (vec![folder.to_owned()], 0);
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|found| found == name) {
+                match content {
+                    Some(content) => std::fs::write(path, content).unwrap(),
+                    None => std::fs::remove_file(path).unwrap(),
+                }
+                spoilt += 1;
+            }
+        }
+    }
+    assert!(spoilt > 0, "no file is called {name}");
 }
 
 fn identity(friendly_name: &str) -> String {
