@@ -2,7 +2,7 @@
 //!
 //! # Form
 //!
-//! A credential is a membership chain, nothing else. The other two are DER with one encoding:
+//! A credential is a membership chain that an administrator signed last, nothing else. The other two are DER with one encoding:
 //!
 //! ```text
 //! Signed ::= SEQUENCE {
@@ -21,10 +21,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use der::asn1::OctetStringRef;
 use der::{Encode, Sequence};
-use p2p_core::{Credential, KeyId, OBJECT_MAX, Object, ObjectId, ObjectKind, Refusal};
+use p2p_core::{Credential, KeyId, OBJECT_MAX, Object, ObjectId, ObjectKind, Refusal, Roles};
 use ring::digest::{Context, SHA256};
 
 use crate::certificate::syntax::decode;
+use crate::certificate::{Certificate, Kind};
 use crate::chain::Chain;
 use crate::error::CryptoError;
 use crate::key::{PublicKey, SigningKey};
@@ -49,15 +50,26 @@ pub fn verify_object(group: &KeyId, kind: ObjectKind, bytes: &Bytes) -> Result<O
         ObjectKind::Properties => {
             Object::Properties(Arc::new(GroupProperties::read(group, bytes)?.1))
         }
-        ObjectKind::Credential => {
-            let member = Chain::verify(bytes, Some(group), None)?.member(bytes.clone());
-            let id = object_id(kind, bytes);
-            Object::Credential(Arc::new(Credential { id, member: Arc::new(member) }))
-        }
+        ObjectKind::Credential => Object::Credential(Arc::new(read_credential(group, bytes)?)),
         // A kind that the core has and this crate does not know.
         _ => return Err(Cause::Container.refusal()),
     };
     Ok(object)
+}
+
+/// A chain by itself, whose last certificate an administrator signed: others may invite, face to face, but nobody else is
+/// to take a membership from them that they did not ask for.
+fn read_credential(group: &KeyId, bytes: &Bytes) -> Result<Credential, Cause> {
+    let chain = Chain::verify(bytes, Some(group), None)?;
+    check_administrator(chain.issuer())?;
+    let member = Arc::new(chain.member(bytes.clone()));
+    Ok(Credential { id: object_id(ObjectKind::Credential, bytes), member })
+}
+
+/// Only administrators, and the group's own key, sign what concerns others.
+fn check_administrator(signer: &Certificate) -> Result<(), Cause> {
+    let may = signer.kind == Kind::Root || signer.roles.contains(Roles::ADMIN);
+    if may { Ok(()) } else { Err(Cause::NotAdministrator) }
 }
 
 /// SHA-256 over the kind's number and the bytes.

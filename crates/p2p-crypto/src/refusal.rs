@@ -96,7 +96,7 @@ causes! {
     NotYetValid = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing, Object], "Not yet valid.";
     OutlivesIssuer = CRYPT_E_SECURITY_SETTINGS, CERT_E_VALIDITYPERIODNESTING, CHAINS, "A certificate begins before or outlives its issuer's.";
     RoleNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_ROLE, CHAINS, "The issuer's roles do not allow it to grant this role.";
-    NotAdministrator = CRYPT_E_SECURITY_SETTINGS, CERT_E_PURPOSE, &[Object, Issuing], "Whoever signed the revocation is no administrator.";
+    NotAdministrator = CRYPT_E_SECURITY_SETTINGS, CERT_E_PURPOSE, &[Object, Issuing], "Whoever signed the revocation or credential is no administrator.";
     ClassifierNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_INVALID_POLICY, CHAINS, "The issuer may not hand on this classifier.";
     KeyTwice = CRYPT_E_SECURITY_SETTINGS, CERT_E_CHAINING, CHAINS, "The same key stands twice in the chain.";
     Revoked = CRYPT_E_REVOKED, CERT_E_REVOKED, &[Chain], "The membership, or one above it, was revoked.";

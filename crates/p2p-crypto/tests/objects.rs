@@ -397,6 +397,23 @@ fn a_credential_is_a_chain_of_this_group_at_any_time() {
     assert_eq!(refusal, Cause::SelfSigned.refusal());
 }
 
+/// Inviting members invite; what is left in the group for somebody is the administrators'.
+#[test]
+fn credentials_are_by_administrators() {
+    let verify = |role, classifier: &[&str]| {
+        let mut family = Family::new(3);
+        family.certs[2].fields.roles = roles(&[role]);
+        for cert in &mut family.certs[2..] {
+            cert.fields.classifiers = classifiers(classifier);
+        }
+        family.certs[3].fields.roles = roles(&[INVITING]);
+        let bytes = Bytes::from(family.chain());
+        verify_object(&family.group(), ObjectKind::Credential, &bytes).map(|_| ())
+    };
+    assert_eq!(verify(ADMIN, &[]), Ok(()));
+    assert_eq!(verify(INVITING, &["participant"]), Err(Cause::NotAdministrator.refusal()));
+}
+
 /// The largest of each kind that can be made are not too large to be passed on.
 #[test]
 fn the_longest_chain_fits_into_a_revocation() {

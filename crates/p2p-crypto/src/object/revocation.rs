@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use der::asn1::OctetStringRef;
 use der::{Encode, Sequence};
-use p2p_core::{FileTime, KeyId, ObjectKind, Reason, Revocation, Roles};
+use p2p_core::{FileTime, KeyId, ObjectKind, Reason, Revocation};
 
-use super::{check_signature, key_id, object_id, octets, open, seal};
+use super::{check_administrator, check_signature, key_id, object_id, octets, open, seal};
 use crate::certificate::syntax::decode;
 use crate::chain::Chain;
 use crate::error::CryptoError;
@@ -50,7 +50,7 @@ pub fn revoke(
     if request.target == issuer.key_id() {
         return Err(CryptoError::Argument("nobody revokes its own membership"));
     }
-    check_signer(&own).map_err(CryptoError::issuing)?;
+    check_administrator(own.leaf()).map_err(CryptoError::issuing)?;
     if own.path().any(|step| step.key == request.target) {
         return Err(CryptoError::issuing(Cause::NotAdministrator));
     }
@@ -106,12 +106,6 @@ fn sign(
     seal(KIND, &content, key)
 }
 
-/// Only administrators, and the group's own key, revoke.
-fn check_signer(chain: &Chain) -> Result<(), Cause> {
-    let may = chain.depth() == 0 || chain.leaf().roles.contains(Roles::ADMIN);
-    if may { Ok(()) } else { Err(Cause::NotAdministrator) }
-}
-
 /// Every rule of a revocation.
 pub(super) fn read(group: &KeyId, bytes: &Bytes) -> Result<Revocation, Cause> {
     let (content, signature) = open(bytes)?;
@@ -130,7 +124,7 @@ pub(super) fn read(group: &KeyId, bytes: &Bytes) -> Result<Revocation, Cause> {
     if target == signer.leaf().id {
         return Err(Cause::Profile);
     }
-    check_signer(&signer)?;
+    check_administrator(signer.leaf())?;
     check_signature(KIND, content, signature, &signer.leaf().key)?;
     let issued = FileTime(raw.issued);
     signer.check_dates(issued)?;
