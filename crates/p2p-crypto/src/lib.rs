@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod cache;
 mod certificate;
 mod chain;
 mod error;
@@ -18,6 +19,7 @@ mod refusal;
 mod stretch;
 mod xml;
 
+pub use cache::ChainCache;
 pub use chain::{ChainInfo, inspect_chain, verify_chain, verify_chain_with};
 pub use error::CryptoError;
 pub use group::GroupIdentity;
