@@ -9,7 +9,9 @@ use p2p_core::{
     Address, Cause, Code, Connecting, Connection, ConnectionChange, ConnectionId, Error, Event,
     Expect, FileTime, GroupKey, Guid, KeyId, Limits, Node, Refusal, Roles, Taken,
 };
-use p2p_crypto::{GroupIdentity, Identity, Invitation, IssueRequest, Keyring, verify_chain};
+use p2p_crypto::{
+    GroupIdentity, Identity, Invitation, IssueRequest, KeyKind, Keyring, verify_chain,
+};
 use p2p_store::{FileStore, MemoryStore, Store};
 use p2p_transport::{Config, Driver, Listen, Sink, TlsIdentity};
 use tokio::sync::Notify;
@@ -45,10 +47,15 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let group = GroupIdentity::create(Some("test"), None, now()).unwrap();
-        let creator = Identity::create(None, Some("Creator"), now()).unwrap();
+        World::of([KeyKind::default(); 3])
+    }
+
+    /// With keys of these kinds: the group's, the creator's, the member's.
+    fn of(kinds: [KeyKind; 3]) -> World {
+        let group = GroupIdentity::create_with(kinds[0], Some("test"), None, now()).unwrap();
+        let creator = Identity::create_with(kinds[1], None, Some("Creator"), now()).unwrap();
         let chain = group.issue_creator(&creator.info(), now()).unwrap();
-        let member = Identity::create(None, Some("Member"), now()).unwrap();
+        let member = Identity::create_with(kinds[2], None, Some("Member"), now()).unwrap();
         let request = IssueRequest {
             subject: &member.info(),
             roles: Roles::MEMBER,
@@ -89,7 +96,7 @@ impl Peer {
     ) -> Peer {
         let mut keyring = Keyring::new(identity.clone());
         keyring.insert(world.group, chain.clone());
-        let tls = TlsIdentity::of(&identity);
+        let tls = TlsIdentity::of(identity);
         let events = Arc::<Events>::default();
         let node = |seed, now| {
             let config = p2p_core::Config { limits, ..p2p_core::Config::default() };
@@ -245,6 +252,20 @@ async fn two_nodes_meet_talk_and_part() {
     let world = World::new();
     let (creator, member) = connected(&world, Limits::default()).await;
     talk(&world, creator, member).await;
+}
+
+#[tokio::test]
+async fn keys_of_both_kinds_meet() {
+    let (ed, p256) = (KeyKind::Ed25519, KeyKind::EcdsaP256);
+    for kinds in [[ed, ed, p256], [p256, p256, ed], [p256, p256, p256]] {
+        let world = World::of(kinds);
+        let (mut creator, mut member) = connected(&world, Limits::default()).await;
+        let (here, there) = direct(&mut creator, &mut member).await;
+        member.send(here, "ping").unwrap();
+        assert_eq!(creator.receive(there).await, "ping");
+        creator.send(there, "pong").unwrap();
+        assert_eq!(member.receive(here).await, "pong");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Who gets a connection and who does not; sockets that open and close.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use p2p_core::{Code, DownCause, Refusal};
+use p2p_crypto::{KeyKind, KeySource, KeySourceError};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ConnectionError, TransportErrorCode};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -41,6 +44,92 @@ async fn only_the_expected_identity_is_reached() {
     let (first, ..) = bob.link_up().await;
     let (second, ..) = bob.link_up().await;
     assert_eq!((first, second), (LinkId(0), LinkId(1)));
+}
+
+fn identity_of(kind: KeyKind) -> Identity {
+    Identity::create_with(kind, None, None, FileTime::from_unix(1_700_000_000)).unwrap()
+}
+
+#[tokio::test]
+async fn keys_of_both_kinds_reach_each_other() {
+    for kinds in [
+        [KeyKind::EcdsaP256, KeyKind::Ed25519],
+        [KeyKind::Ed25519, KeyKind::EcdsaP256],
+        [KeyKind::EcdsaP256, KeyKind::EcdsaP256],
+    ] {
+        let [alice, bob] = kinds.map(identity_of);
+        let (to_alice, to_bob) = (tls_of(&alice), tls_of(&bob));
+        let (mut bob, address) = Peer::listening_as(bob, to_bob, loopback()).await;
+        let (mut alice, _) = Peer::listening_as(alice, to_alice, loopback()).await;
+        let expect = Expect::Key(bob.key());
+        assert_eq!(dial(&mut alice, 1, address, expect).await, Ok(bob.key()));
+        assert_eq!(bob.link_up().await.1, alice.key());
+    }
+}
+
+/// The key of an identity, in a device that can be pulled out.
+struct Device {
+    key: Arc<dyn KeySource>,
+    plugged: AtomicBool,
+}
+
+impl Device {
+    fn of(identity: &Identity) -> (Arc<Device>, TlsIdentity) {
+        let device = Device { key: identity.key_source(), plugged: AtomicBool::new(true) };
+        let device = Arc::new(device);
+        (device.clone(), TlsIdentity { key: device, ..tls_of(identity) })
+    }
+
+    fn plug(&self, plugged: bool) {
+        self.plugged.store(plugged, Ordering::SeqCst);
+    }
+}
+
+impl KeySource for Device {
+    fn kind(&self) -> KeyKind {
+        self.key.kind()
+    }
+
+    fn public_key(&self) -> &[u8] {
+        self.key.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeySourceError> {
+        match self.plugged.load(Ordering::SeqCst) {
+            true => self.key.sign(message),
+            false => Err(KeySourceError::Absent),
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_its_device_an_identity_gets_no_handshake_done() {
+    for kind in [KeyKind::Ed25519, KeyKind::EcdsaP256] {
+        let (alice, bob) = (identity_of(kind), identity_of(kind));
+        let (alices, to_alice) = Device::of(&alice);
+        let (bobs, to_bob) = Device::of(&bob);
+        let (mut bob, at_bob) = Peer::listening_as(bob, to_bob, loopback()).await;
+        let (mut alice, _) = Peer::listening_as(alice, to_alice, loopback()).await;
+        // One's own fault is local; the other end says no more than that there will be no connection.
+        alices.plug(false);
+        assert_eq!(dial(&mut alice, 1, at_bob, Expect::Anyone).await, Err(DownCause::Local));
+        alices.plug(true);
+        bobs.plug(false);
+        assert_eq!(dial(&mut alice, 2, at_bob, Expect::Anyone).await, Err(DownCause::Refused));
+        bobs.plug(true);
+        assert_eq!(dial(&mut alice, 3, at_bob, Expect::Anyone).await, Ok(bob.key()));
+        // The acceptor has the one link that stands.
+        assert_eq!(bob.link_up().await.0, LinkId(0));
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_offer_the_scheme_of_the_key_is_turned_away() {
+    let curve = identity_of(KeyKind::EcdsaP256);
+    let tls = tls_of(&curve);
+    let (_bob, address) = Peer::listening_as(curve, tls, loopback()).await;
+    // RFC 8446 §4.4.3: handshake_failure; the foreign client knows Ed25519 only.
+    assert_eq!(alert(&Foreign::of(&identity()).fate(address).await), Some(40));
 }
 
 #[tokio::test]
@@ -314,11 +403,17 @@ async fn a_server_whose_key_is_not_its_certificates_is_refused() {
         certificate: identity().tls_certificate().to_vec(),
         key: identity().key_source(),
     };
-    let (_bob, address) = Peer::listening_as(identity(), mixed, loopback()).await;
-    let (mut alice, _) = Peer::listening(loopback()).await;
-    let signature = Refusal { code: Code::CRYPT_E_HASH_VALUE, detail: Code::NTE_BAD_SIGNATURE };
-    let refused = dial(&mut alice, 1, address, Expect::Anyone).await;
-    assert_eq!(refused, Err(DownCause::Verdict(signature)));
+    let curve = identity_of(KeyKind::EcdsaP256);
+    let of_another_kind = TlsIdentity { key: curve.key_source(), ..tls_of(&identity()) };
+    let another_of_the_kind =
+        TlsIdentity { key: curve.key_source(), ..tls_of(&identity_of(KeyKind::EcdsaP256)) };
+    for mixed in [mixed, of_another_kind, another_of_the_kind] {
+        let (_bob, address) = Peer::listening_as(identity(), mixed, loopback()).await;
+        let (mut alice, _) = Peer::listening(loopback()).await;
+        let signature = Refusal { code: Code::CRYPT_E_HASH_VALUE, detail: Code::NTE_BAD_SIGNATURE };
+        let refused = dial(&mut alice, 1, address, Expect::Anyone).await;
+        assert_eq!(refused, Err(DownCause::Verdict(signature)));
+    }
 }
 
 #[tokio::test]
