@@ -28,6 +28,8 @@ const PENDING_RETRY: usize = 64;
 const PENDING_PER_PREFIX: usize = 8;
 /// With so many of one prefix under way, a newcomer from there proves its address first: forged ones get no further.
 const PENDING_PER_PREFIX_RETRY: usize = 4;
+/// The one version of QUIC that is spoken (RFC 9000): none of the drafts that the library still knows.
+const VERSION: u32 = 1;
 /// What goodbyes are given to leave.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -277,8 +279,10 @@ impl<M: Machine> Engine<M> {
     fn open_at(&self, address: SocketAddr) -> io::Result<Socket> {
         let socket = wrap(bind(address)?, self.config.plain_udp)?;
         let bound = socket.local_addr()?;
+        let mut config = EndpointConfig::default();
+        config.supported_versions(vec![VERSION]);
         let endpoint = Endpoint::new_with_abstract_socket(
-            EndpointConfig::default(),
+            config,
             Some(self.quic.server()),
             socket,
             Arc::new(TokioRuntime),
