@@ -140,6 +140,28 @@ impl DirectConnection {
         }
     }
 
+    pub(crate) fn poll_message(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let instance = &self.feed.handle.instance;
+        loop {
+            let item = std::task::ready!(instance.poll_take(self.feed.queue, cx));
+            match item.and_then(Item::into_event) {
+                Some(GroupEvent::Data(message)) => return Poll::Ready(Some(message)),
+                Some(_) => continue,
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// As [`send`](Self::send), as a future of its own.
+    pub(crate) fn sending(
+        &self,
+        kind: Guid,
+        bytes: Bytes,
+    ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>> {
+        let (handle, id) = (Arc::clone(&self.feed.handle), self.id);
+        Box::pin(async move { handle.send_wait(id, kind, bytes).await })
+    }
+
     /// Closes the connection. What was accepted for sending is still delivered, for at most 5 s; what was received
     /// stays readable. Does not wait; [`closed`](Self::closed) does.
     ///

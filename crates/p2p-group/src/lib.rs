@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod admin;
 mod board;
 mod clock;
 mod direct;
@@ -16,15 +17,19 @@ mod lists;
 mod node;
 mod opening;
 mod peer;
+mod properties;
+mod publishing;
 mod queue;
 mod runtime;
+mod stream;
 mod subscription;
 mod sync;
 
+pub use admin::CredentialOptions;
 pub use clock::now;
 pub use direct::{DirectConnection, Incoming};
 pub use error::{
-    CloseError, Closed, ConnectError, DirectError, Error, GroupError, IdentityError, InviteError,
+    AdminError, CloseError, Closed, ConnectError, DirectError, Error, GroupError, IdentityError, InviteError,
     SendError, StartError,
 };
 pub use events::{ConnectionEvent, EventKind, Filter, GroupEvent, Message};
@@ -32,18 +37,20 @@ pub use group::Group;
 pub use identity::{GroupInfo, Home, Identity, IdentityOptions};
 pub use invite::InviteOptions;
 pub use library::Library;
-pub use lists::{ConnectionInfo, ConnectionKind, GroupOptions, MemberFilter};
+pub use lists::{ConnectionInfo, ConnectionKind, GroupOptions, GroupPassword, MemberFilter};
 pub use node::{Node, NodeBuilder};
 pub use peer::{Peer, Target, printable};
+pub use stream::ByteStream;
 pub use subscription::Subscription;
 
 pub use bytes::Bytes;
 pub use p2p_core::{
     Address, Cause, Code, Connecting, ConnectionChange, ConnectionId, FileTime, Guid, KeyId,
-    Limits, Member, MemberChange, MemberInfo, NodeId, Refusal, Roles, Status,
+    Limits, Member, MemberChange, MemberInfo, NodeId, Reason, Refusal, Revocation, Roles, Status,
 };
 pub use p2p_crypto::{
-    CryptoError, IdentityInfo, Invitation, NameError, PeerName, check_friendly_name,
+    CryptoError, GroupFlags, GroupProperties, IdentityInfo, Invitation, NameError, PeerName, Schemes,
+    check_friendly_name,
 };
 pub use p2p_store::StoreError;
 pub use p2p_transport::{Listen, TransportError};

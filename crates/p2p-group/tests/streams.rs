@@ -1,0 +1,103 @@
+//! Direct connections as byte streams.
+
+mod common;
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use common::*;
+use p2p_group::{ByteStream, DirectConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+async fn streams() -> ((End, End), ByteStream, ByteStream) {
+    let (ann, bob) = pair().await;
+    let incoming = ann.group.incoming().unwrap();
+    let (ours, theirs) = bob.direct(&ann, &incoming).await;
+    ((ann, bob), ByteStream::new(ours), ByteStream::new(theirs))
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|n| (n * 31 + n / 251) as u8).collect()
+}
+
+#[tokio::test]
+async fn bytes_come_over_whatever_the_pieces_are() {
+    let (_peers, mut ours, mut theirs) = streams().await;
+    let all = pattern(3_000_000);
+    let sent = all.clone();
+    let writer = tokio::spawn(async move {
+        for piece in sent.chunks(77_777) {
+            ours.write_all(piece).await.unwrap();
+        }
+        ours.flush().await.unwrap();
+        ours.shutdown().await.unwrap();
+        ours
+    });
+    let mut read = Vec::new();
+    let mut piece = vec![0; 12_345];
+    loop {
+        let n = within(theirs.read(&mut piece)).await.unwrap();
+        if n == 0 {
+            break;
+        }
+        read.extend_from_slice(&piece[..n]);
+    }
+    assert!(read == all);
+    let mut ours = writer.await.unwrap();
+    // One direction has ended, the other has not.
+    assert_eq!(ours.write(b"more").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    theirs.write_all(b"thanks").await.unwrap();
+    let finished = tokio::spawn(theirs.finish());
+    let mut answer = String::new();
+    within(ours.read_to_string(&mut answer)).await.unwrap();
+    assert_eq!(answer, "thanks");
+    within(finished).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_reader_that_stalls_holds_its_writer_up_and_nobody_else() {
+    let ((ann, bob), mut ours, mut theirs) = streams().await;
+    let all = pattern(40 << 20);
+    let sent = all.clone();
+    let writer = tokio::spawn(async move {
+        ours.write_all(&sent).await.unwrap();
+        ours.finish().await.unwrap();
+    });
+    // What both queues take and what is on its way is far less than all of it.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!writer.is_finished());
+    let incoming = ann.group.incoming().unwrap();
+    let (other, there) = bob.direct(&ann, &incoming).await;
+    other.send(TEXT, "past it").await.unwrap();
+    assert_eq!(within(there.recv()).await.unwrap().bytes, "past it");
+    let mut read = Vec::new();
+    within(theirs.read_to_end(&mut read)).await.unwrap();
+    assert!(read == all);
+    within(writer).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_an_error_and_no_end() {
+    let (_peers, mut ours, mut theirs) = streams().await;
+    ours.write_all(b"half a sen").await.unwrap();
+    drop(ours);
+    let mut read = Vec::new();
+    let error = within(theirs.read_to_end(&mut read)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    assert_eq!(read, b"half a sen");
+    let late = within(theirs.write_all(b"too late")).await.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::BrokenPipe);
+}
+
+#[tokio::test]
+async fn messages_are_no_stream() {
+    let (ann, bob) = pair().await;
+    let incoming = ann.group.incoming().unwrap();
+    let (ours, theirs): (DirectConnection, _) = bob.direct(&ann, &incoming).await;
+    let mut theirs = ByteStream::new(theirs);
+    ours.send(TEXT, "a message").await.unwrap();
+    let mut read = Vec::new();
+    let error = within(theirs.read_to_end(&mut read)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert_eq!(within(theirs.write(&[])).await.unwrap(), 0, "nothing is not the end");
+}
