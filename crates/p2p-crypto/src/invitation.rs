@@ -227,9 +227,14 @@ fn to_line(xml: &str) -> String {
 /// The XML in what follows the head of the form in one line.
 fn from_line(rest: &str) -> Result<String, CryptoError> {
     let body = rest.strip_prefix(LINE_VERSION).ok_or(CryptoError::Version)?;
-    if body.len() > TEXT_MAX.div_ceil(3) * 4 {
+    if body.len() > (TEXT_MAX * 4).div_ceil(3) {
         return Err(CryptoError::incoming(Cause::TooLarge));
     }
-    let bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| CryptoError::incoming(Cause::Base64))?;
+    // Room for just what is in it: an estimate would be above the largest text.
+    let mut bytes = vec![0; body.len() / 4 * 3 + (body.len() % 4).saturating_sub(1)];
+    let length = URL_SAFE_NO_PAD
+        .decode_slice(body, &mut bytes)
+        .map_err(|_| CryptoError::incoming(Cause::Base64))?;
+    bytes.truncate(length);
     String::from_utf8(bytes).map_err(|_| CryptoError::incoming(Cause::Container))
 }
