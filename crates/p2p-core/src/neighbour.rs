@@ -129,8 +129,12 @@ impl<A: Authority> Node<A> {
         }
         // Had we asked too, the peer's question is as good as its answer; its welcome still comes.
         if state.id().is_none() {
-            if let Neighbour::Asked(link, stream) = state {
-                self.timers.cancel(Timer::Welcome(link, stream));
+            if let Neighbour::Asked(asked, on) = state {
+                self.timers.cancel(Timer::Welcome(asked, on));
+                // Of two links between us one goes, and our question perhaps with it: it stands where the peer's does.
+                if !ready && (asked, on) != (link, stream) {
+                    self.write(link, stream, &Frame::Connect);
+                }
             }
             self.neighbour_connected(key, peer);
             self.update_status(key);
@@ -207,7 +211,7 @@ impl<A: Authority> Node<A> {
     }
 
     /// The neighbours we would point a newcomer to.
-    fn referrals(&self, key: GroupKey, newcomer: PeerKey) -> Vec<Referral> {
+    pub(crate) fn referrals(&self, key: GroupKey, newcomer: PeerKey) -> Vec<Referral> {
         let Some(group) = self.groups.get(&key) else { return Vec::new() };
         let max = self.limits.referrals.min(REFERRALS_MAX);
         let connected =
