@@ -66,8 +66,8 @@ fn seen(surface: Surface) -> &'static str {
              `PEER_E_CERT_STORE_CORRUPTED` with `CRYPT_E_FILE_ERROR` and the detail"
         }
         Surface::Importing => {
-            "`Identity::import`, `Identity::from_pkcs8`: the code itself; a wrong password cannot be told from an altered \
-             export"
+            "`Identity::import`, `Identity::from_pkcs8`, `P2PKeyImportPkcs8`: the code itself; `PeerIdentityImport`: \
+             `E_INVALIDARG`; a wrong password cannot be told from an altered export"
         }
         Surface::Password => {
             "`PasswordJoiner::confirm`: joining by password fails, with `PEER_E_NOT_AUTHORIZED`; `PasswordMember::check`: \
@@ -78,7 +78,10 @@ fn seen(surface: Surface) -> &'static str {
             "`verify_object`: what the application publishes is not kept, and the code is its answer; a member that passes \
              such a thing on has violated the protocol, and loses its link after a few"
         }
-        Surface::Store => "the files of identities and memberships: `PEER_E_CERT_STORE_CORRUPTED`",
+        Surface::Store => {
+            "the files of identities and memberships: `PEER_E_CERT_STORE_CORRUPTED`; a stored chain that is refused has \
+             the code of its cause behind that"
+        }
         other => panic!("what is seen of {other:?}?"),
     }
 }

@@ -4,12 +4,16 @@
 
 mod direct;
 mod events;
+/// The second maker of certificates, which shares no line with the library.
+#[path = "../../../p2p-crypto/tests/forge/mod.rs"]
+mod forge;
 mod groups;
 mod identities;
 mod invitations;
 mod keys;
 mod memory;
 mod portable;
+mod refusals;
 mod startup;
 mod storage;
 
