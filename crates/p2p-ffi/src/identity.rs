@@ -40,7 +40,7 @@ pub unsafe extern "system" fn PeerIdentityCreate(
         let (classifier, friendly_name) = unsafe {
             (optional_classifier(pwzClassifier)?, optional_friendly_name(pwzFriendlyName)?)
         };
-        let options = IdentityOptions { classifier, friendly_name };
+        let options = IdentityOptions { classifier, friendly_name, ..IdentityOptions::default() };
         let identity = match key {
             Some(key) => key.with_names(options)?,
             None => Identity::in_memory(options)?,

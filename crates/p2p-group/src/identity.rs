@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use p2p_core::{KeyId, Member};
-use p2p_crypto::{ChainInfo, IdentityInfo, PeerName, inspect_chain};
+use p2p_crypto::{ChainInfo, IdentityInfo, KeyKind, PeerName, inspect_chain};
 use p2p_store::{FileStore, GroupRecord, Store, StoreError};
 
 use crate::clock::now;
@@ -22,19 +22,24 @@ pub struct Identity {
     home: Option<Home>,
 }
 
-/// Names of an identity that is to be made.
+/// Names of an identity that is to be made, and what key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityOptions {
     /// The part of the peer name after the dot: 1 to 149 UTF-16 units without control characters.
     pub classifier: Option<String>,
     /// Name for people, at most 255 UTF-16 units; without one the peer name is shown.
     pub friendly_name: Option<String>,
+    /// Kind of a new key; whoever brings a key has one already.
+    pub key: KeyKind,
 }
 
 impl From<&str> for IdentityOptions {
     /// A friendly name, no classifier.
     fn from(friendly_name: &str) -> IdentityOptions {
-        IdentityOptions { classifier: None, friendly_name: Some(friendly_name.to_owned()) }
+        IdentityOptions {
+            friendly_name: Some(friendly_name.to_owned()),
+            ..IdentityOptions::default()
+        }
     }
 }
 
@@ -51,10 +56,9 @@ impl Identity {
     /// # Errors
     /// For a name that is not allowed, and if the random generator fails.
     pub fn in_memory(options: impl Into<IdentityOptions>) -> Result<Identity, IdentityError> {
-        let IdentityOptions { classifier, friendly_name } = options.into();
-        let keys =
-            p2p_crypto::Identity::create(classifier.as_deref(), friendly_name.as_deref(), now())?;
-        Ok(keys.into())
+        let IdentityOptions { classifier, friendly_name, key } = options.into();
+        let (classifier, friendly_name) = (classifier.as_deref(), friendly_name.as_deref());
+        Ok(p2p_crypto::Identity::create_with(key, classifier, friendly_name, now())?.into())
     }
 
     /// An identity for a private key that was made elsewhere: PKCS#8 (RFC 5958). It is kept nowhere until
@@ -66,7 +70,7 @@ impl Identity {
         pkcs8: &[u8],
         options: impl Into<IdentityOptions>,
     ) -> Result<Identity, IdentityError> {
-        let IdentityOptions { classifier, friendly_name } = options.into();
+        let IdentityOptions { classifier, friendly_name, .. } = options.into();
         let (classifier, friendly_name) = (classifier.as_deref(), friendly_name.as_deref());
         Ok(p2p_crypto::Identity::from_pkcs8(pkcs8, classifier, friendly_name, now())?.into())
     }
@@ -83,7 +87,7 @@ impl Identity {
             return Identity::from_pkcs8(pkcs8, options);
         }
         // A key that lives elsewhere, where it signs.
-        let IdentityOptions { classifier, friendly_name } = options.into();
+        let IdentityOptions { classifier, friendly_name, .. } = options.into();
         let (classifier, friendly_name) = (classifier.as_deref(), friendly_name.as_deref());
         let source = self.keys.key_source();
         Ok(p2p_crypto::Identity::with_source(source, classifier, friendly_name, now())?.into())
@@ -256,6 +260,7 @@ impl Home {
         let renamed = self.identity(name)?.with_names(IdentityOptions {
             classifier: classifier.map(str::to_owned),
             friendly_name: friendly_name.map(str::to_owned),
+            ..IdentityOptions::default()
         })?;
         self.0.update(renamed.keys())?;
         Ok(self.own(renamed.keys))

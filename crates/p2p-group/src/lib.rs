@@ -29,8 +29,8 @@ pub use admin::CredentialOptions;
 pub use clock::now;
 pub use direct::{DirectConnection, Incoming};
 pub use error::{
-    AdminError, CloseError, Closed, ConnectError, DirectError, Error, GroupError, IdentityError, InviteError,
-    SendError, StartError,
+    AdminError, CloseError, Closed, ConnectError, DirectError, Error, GroupError, IdentityError,
+    InviteError, SendError, StartError,
 };
 pub use events::{ConnectionEvent, EventKind, Filter, GroupEvent, Message};
 pub use group::Group;
@@ -49,7 +49,8 @@ pub use p2p_core::{
     Limits, Member, MemberChange, MemberInfo, NodeId, Reason, Refusal, Revocation, Roles, Status,
 };
 pub use p2p_crypto::{
-    CryptoError, GroupFlags, GroupProperties, IdentityInfo, Invitation, NameError, PeerName, Schemes,
+    CryptoError, GroupFlags, GroupProperties, IdentityInfo, Invitation, KeyKind, NameError, PeerName,
+    Schemes,
     check_friendly_name,
 };
 pub use p2p_store::StoreError;

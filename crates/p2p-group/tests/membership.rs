@@ -20,7 +20,7 @@ fn home() -> (TempDir, Home) {
 async fn a_new_group_is_offline_synchronised_and_has_its_creator_as_administrator() {
     let ann = node("Ann");
     let options =
-        GroupOptions { classifier: Some("chess".into()), friendly_name: Some("Chess Club".into()) };
+        GroupOptions { classifier: Some("chess".into()), ..GroupOptions::from("Chess Club") };
     let group = Group::create(&ann, options).unwrap();
     assert_eq!((group.name().classifier(), group.friendly_name()), ("chess", "Chess Club"));
     assert_eq!(group.status().unwrap(), Status::default());
@@ -35,9 +35,13 @@ async fn a_new_group_is_offline_synchronised_and_has_its_creator_as_administrato
 #[test]
 fn names_that_are_not_allowed_store_nothing() {
     let ann = node("Ann");
-    let long = GroupOptions { classifier: Some("x".repeat(150)), friendly_name: None };
+    let classifier = |text: String| GroupOptions {
+        classifier: Some(text),
+        ..GroupOptions::default()
+    };
+    let long = classifier("x".repeat(150));
     assert_eq!(Group::create(&ann, long).unwrap_err().code(), Code::PEER_E_CLASSIFIER_TOO_LONG);
-    let bell = GroupOptions { classifier: Some("ding\u{7}".into()), friendly_name: None };
+    let bell = classifier("ding\u{7}".into());
     assert_eq!(Group::create(&ann, bell).unwrap_err().code(), Code::PEER_E_INVALID_CLASSIFIER);
     let name = "y".repeat(256);
     assert_eq!(
@@ -299,7 +303,7 @@ fn the_first_identity_is_the_default_one() {
     let (_folder, home) = home();
     assert!(home.default_identity().unwrap().is_none());
     let ann = home.create_identity("Ann").unwrap();
-    let options = IdentityOptions { classifier: Some("work".into()), friendly_name: None };
+    let options = IdentityOptions { classifier: Some("work".into()), ..IdentityOptions::default() };
     let bob = home.create_identity(options).unwrap();
     assert_eq!(home.default_identity().unwrap().unwrap().key(), ann.key());
     assert_eq!(bob.friendly_name(), bob.name().as_str(), "without a name the peer name is shown");

@@ -2,6 +2,7 @@
 //! broken program reaches.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
@@ -38,6 +39,10 @@ impl Machine {
         let machine = Machine::new();
         machine.ok(&["identity", "create", name]);
         machine
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// With `P2P_TEST_LOG`, a failing test shows what its processes logged.
