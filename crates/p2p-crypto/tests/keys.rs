@@ -146,6 +146,37 @@ fn a_chain_on_p256_with_any_bit_flipped_is_refused() {
     assert!(verify_chain(&group.key_id(), &chain, &bob.key_id(), &now()).is_ok());
 }
 
+/// The order of P-256 (SEC 2 §2.4.2).
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+#[test]
+fn a_revocation_has_no_second_form() {
+    let (group, ada, bob, _) = family([KeyKind::EcdsaP256; 3]);
+    let chain = group.issue_creator(&ada.info(), now()).unwrap();
+    let request = RevocationRequest {
+        target: bob.key_id(),
+        serial: None,
+        reason: Reason::Unspecified,
+        now: now(),
+    };
+    let object = revoke(&ada, &chain, &request).unwrap();
+    let verify = |bytes: &Bytes| verify_object(&group.key_id(), ObjectKind::Revocation, bytes);
+    assert!(verify(&object).is_ok());
+    // It ends with r and s; n - s would do for everybody who takes either.
+    let mut other = object.to_vec();
+    let at = other.len() - 32;
+    let mut borrow = 0;
+    for (byte, order) in other[at..].iter_mut().zip(ORDER).rev() {
+        let difference = i16::from(order) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = difference.rem_euclid(256) as u8;
+    }
+    assert_eq!(verify(&other.into()).unwrap_err(), Cause::TextSignature.refusal());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -265,17 +296,20 @@ fn a_device_that_is_pulled_out_is_an_error_everywhere() {
     assert!(Invitation::issue(&ada, &chain, &request).is_ok());
 }
 
+/// What becomes of a signature.
+type Way = fn(Vec<u8>) -> Result<Vec<u8>, KeySourceError>;
+
 /// A device that says and signs what it was told.
 struct Liar {
     kind: KeyKind,
     public_key: Vec<u8>,
-    signature: fn(Vec<u8>) -> Result<Vec<u8>, KeySourceError>,
+    signature: Way,
     inside: Device,
     calls: AtomicUsize,
 }
 
 impl Liar {
-    fn new(signature: fn(Vec<u8>) -> Result<Vec<u8>, KeySourceError>) -> Liar {
+    fn new(signature: Way) -> Liar {
         let inside = Device::new().unwrap();
         let (kind, public_key) = (inside.kind(), inside.public_key().to_vec());
         Liar { kind, public_key, signature, inside, calls: AtomicUsize::new(0) }
@@ -303,7 +337,7 @@ impl KeySource for Liar {
 
 #[test]
 fn a_device_that_signs_wrongly_is_noticed_before_anybody_else_sees_it() {
-    let ways: [fn(Vec<u8>) -> Result<Vec<u8>, KeySourceError>; 5] = [
+    let ways: [Way; 5] = [
         |_| Ok(Vec::new()),
         |_| Ok(vec![7; 64]),
         |signature| Ok(signature[1..].to_vec()),

@@ -107,6 +107,8 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// `ring` gives a new key in a document of its own, which it does not wipe; it cannot make the public key of a number
+    /// that we draw.
     pub(super) fn generate() -> Result<Pair, CryptoError> {
         let alg = &ECDSA_P256_SHA256_FIXED_SIGNING;
         let document = EcdsaKeyPair::generate_pkcs8(alg, &SystemRandom::new())
