@@ -118,7 +118,26 @@ fn rebuild(bytes: &[u8], spki: &[u8]) -> Vec<u8> {
     cert.spki = spki.to_vec();
     cert.fields.name = forge::utf8(&format!("{authority}."));
     cert.signature = Some(outer[2].to_vec());
+    if spki.len() == P256_SPKI_LEN {
+        cert.inner_algorithm = forge::algorithm(forge::oid::P256_SIGNATURE);
+        cert.outer_algorithm = cert.inner_algorithm.clone();
+        // A BIT STRING without unused bits, of two numbers in their shortest form.
+        let numbers = values(contents(&contents(outer[2])[1..]));
+        let numbers: Vec<_> = numbers.into_iter().map(|value| number(contents(value))).collect();
+        cert.signature = Some(forge::bits(&forge::sequence(&numbers)));
+    }
     cert.sign(&any)
+}
+
+/// Bytes of a SubjectPublicKeyInfo on P-256; that of Ed25519 has 44.
+const P256_SPKI_LEN: usize = 91;
+
+/// An INTEGER that is not negative.
+fn number(bytes: &[u8]) -> Vec<u8> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let digits = &bytes[zeros..];
+    let pad = digits.first().is_none_or(|first| *first >= 0x80);
+    forge::tlv(0x02, &[&[0][..usize::from(pad)], digits].concat())
 }
 
 /// What a DER value of at most 64 KiB holds.
