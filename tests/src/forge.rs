@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use p2p_core::{FileTime, KeyId, Roles};
 use p2p_crypto::{GroupIdentity, Identity, IdentityInfo, Invitation, IssueRequest};
-use p2p_group::{Group, Home, Limits};
+use p2p_group::{Address, Group, Home, Limits};
 use p2p_store::{GroupRecord, Store};
 
 use crate::world::{End, start, within};
@@ -70,6 +70,15 @@ impl Forge {
         expires: Option<FileTime>,
     ) -> Invitation {
         issue(&self.creator, &self.chain, subject, Roles::MEMBER, now, expires)
+    }
+
+    /// An invitation that knows one address of the creator, and no other.
+    pub fn invite_by(&self, subject: &IdentityInfo, address: Address) -> Invitation {
+        let hints = [(self.creator.key_id(), vec![address])];
+        let now = p2p_group::now();
+        let request =
+            IssueRequest { subject, roles: Roles::MEMBER, expires: None, hints: &hints, now };
+        Invitation::issue(&self.creator, &self.chain, &request).expect("it may be issued")
     }
 
     /// A chain that is as long as a chain may be, and the keys of its last member, who could issue one more.

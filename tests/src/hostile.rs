@@ -32,6 +32,9 @@ pub mod kind {
     pub const CONNECT: u64 = 0x10;
     pub const WELCOME: u64 = 0x11;
     pub const ADDR_UPDATE: u64 = 0x14;
+    pub const OBJECT_IDS: u64 = 0x17;
+    pub const OBJECT_WANT: u64 = 0x1c;
+    pub const OBJECT: u64 = 0x1d;
     pub const DC_OPEN: u64 = 0x40;
     pub const DC_ACCEPT: u64 = 0x41;
     pub const DC_REFUSE: u64 = 0x42;
@@ -39,6 +42,9 @@ pub mod kind {
     pub const DC_CLOSE: u64 = 0x44;
     pub const DC_CLOSE_ACK: u64 = 0x45;
 }
+
+/// The instance id in a hello that names no other.
+pub const INSTANCE: u64 = 0x1234;
 
 /// A number as RFC 9000 §16 has it, in its shortest form.
 pub fn varint(value: u64) -> Vec<u8> {
@@ -80,6 +86,11 @@ impl Hostile {
         Hostile { keyring: Keyring::new(identity.clone()), endpoint, connection, dialled: true }
     }
 
+    /// A connection that `identity` has made by other means.
+    pub fn made(identity: &Identity, endpoint: Endpoint, connection: Connection) -> Hostile {
+        Hostile { keyring: Keyring::new(identity.clone()), endpoint, connection, dialled: true }
+    }
+
     /// Where `identity` is going to wait for somebody to connect.
     pub fn listen(identity: &Identity) -> (Endpoint, Address) {
         let endpoint = Endpoint::server(server(identity), loopback()).expect("a socket");
@@ -110,7 +121,12 @@ impl Hostile {
 
     /// A hello for `group`.
     pub fn hello(&self, group: &KeyId) -> Vec<u8> {
-        let ids = [0x1234, 0, 77].map(u64::to_be_bytes).concat();
+        self.hello_of(group, INSTANCE, 0)
+    }
+
+    /// A hello for `group` of a run whose id is `instance`, after one whose id was `previous`.
+    pub fn hello_of(&self, group: &KeyId, instance: u64, previous: u64) -> Vec<u8> {
+        let ids = [instance, previous, 77].map(u64::to_be_bytes).concat();
         [&[0, 0][..], &self.tag(group), &ids, &varint(4 << 20)].concat()
     }
 
@@ -234,17 +250,17 @@ fn server(identity: &Identity) -> quinn::ServerConfig {
     quinn::ServerConfig::with_crypto(Arc::new(config))
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// The identity's certificate, whatever the peer asks for. (rustls would look into it, and knows no critical extension of
 /// ours.)
 #[derive(Debug)]
-struct OwnKey(Arc<CertifiedKey>);
+pub(crate) struct OwnKey(Arc<CertifiedKey>);
 
 impl OwnKey {
-    fn of(identity: &Identity) -> OwnKey {
+    pub(crate) fn of(identity: &Identity) -> OwnKey {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.pkcs8().unwrap().to_vec()));
         let key = provider().key_provider.load_private_key(key).expect("a private key");
         let certificate = CertificateDer::from(identity.tls_certificate().to_vec());
@@ -270,7 +286,7 @@ impl ResolvesServerCert for OwnKey {
 
 /// Takes whatever certificate it is shown.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+pub(crate) struct Anybody(pub(crate) Arc<CryptoProvider>);
 
 impl ServerCertVerifier for Anybody {
     fn verify_server_cert(

@@ -6,13 +6,17 @@
 
 #![forbid(unsafe_code)]
 
+pub mod foreign;
 pub mod forge;
 pub mod hostile;
+pub mod relay;
 pub mod remote;
 pub mod watch;
 pub mod world;
 
+pub use foreign::Foreign;
 pub use hostile::Hostile;
+pub use relay::{Relay, Weather};
 pub use remote::Remote;
 pub use watch::{Watch, watch};
 pub use world::{

@@ -133,6 +133,24 @@ impl Remote {
         self.code(&["close", &id.0.to_string()]).await
     }
 
+    /// Stops it where it stands, as SIGSTOP does: it keeps its sockets, and does nothing.
+    #[cfg(unix)]
+    pub fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on.
+    #[cfg(unix)]
+    pub fn resume(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
+        rustix::process::kill_process(id.expect("it runs"), signal).expect("it is ours");
+    }
+
     /// Kills it where it stands, as SIGKILL does, and waits until it is gone.
     pub async fn kill(mut self) {
         self.child.start_kill().expect("it runs");
