@@ -48,7 +48,7 @@ pub(crate) async fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), F
 
 /// The first byte of a stream says what the server does with it.
 const SINK: u8 = 0;
-const ECHO: u8 = 1;
+pub(crate) const ECHO: u8 = 1;
 
 async fn bulk(connection: &Connection, mib: usize) -> Result<Duration, Failure> {
     let (mut send, mut recv) = connection.open_bi().await?;
@@ -76,7 +76,7 @@ async fn echoes(connection: &Connection) -> Result<Duration, Failure> {
     Ok(begun.elapsed())
 }
 
-async fn serve(endpoint: Endpoint) {
+pub(crate) async fn serve(endpoint: Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
         tokio::spawn(async move {
             let Ok(connection) = incoming.await else { return };
@@ -101,7 +101,7 @@ async fn stream(mut send: quinn::SendStream, mut recv: quinn::RecvStream) -> Res
     Ok(())
 }
 
-fn endpoint() -> Result<Endpoint, Failure> {
+pub(crate) fn endpoint() -> Result<Endpoint, Failure> {
     let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
     // The system gives what it allows, to both sides alike.
     let _ = socket.set_recv_buffer_size(4 << 20);
