@@ -56,7 +56,11 @@ pub(crate) async fn run(context: &Context, command: GroupCommand) -> Result<(), 
 async fn create(context: &Context, name: NewName, whose: &Whose) -> Result<(), Failure> {
     let identity = identity::pick(&context.home, whose.identity.as_deref())?;
     let node = context.start(identity.clone())?;
-    let options = GroupOptions { classifier: name.classifier, friendly_name: name.name };
+    let options = GroupOptions {
+        classifier: name.classifier,
+        friendly_name: name.name,
+        ..GroupOptions::default()
+    };
     let group = Group::create(&node, options)?;
     let membership = of(identity, &group);
     end(&group, &node).await;
@@ -110,7 +114,7 @@ pub(crate) fn of(identity: Identity, group: &Group) -> Membership {
         key: group.key(),
         name: group.name().clone(),
         friendly_name: group.friendly_name().to_owned(),
-        own: group.own().clone(),
+        own: group.own(),
     };
     Membership { identity, group: info }
 }

@@ -224,7 +224,7 @@ impl Session<'_> {
     fn members(&self) -> Result<Answer, Failure> {
         let listed = self.group.members(&MemberFilter::default())?;
         let own = self.group.own();
-        let (lines, records) = listed.iter().map(|info| events::member_info(info, own)).unzip();
+        let (lines, records) = listed.iter().map(|info| events::member_info(info, &own)).unzip();
         Ok(Answer::many(lines, "No members.", "members", records))
     }
 }

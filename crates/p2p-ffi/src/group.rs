@@ -348,6 +348,7 @@ unsafe fn options(properties: &PEER_GROUP_PROPERTIES) -> Result<GroupOptions, Fa
         Ok(GroupOptions {
             classifier: optional_classifier(properties.pwzClassifier)?,
             friendly_name: optional_friendly_name(properties.pwzFriendlyName)?,
+            ..GroupOptions::default()
         })
     }
 }

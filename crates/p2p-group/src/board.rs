@@ -9,12 +9,16 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use p2p_core::{
-    Cause, Connection, ConnectionChange, ConnectionId, Event, Guid, KeyId, Member, Payload, Taken,
+    Cause, Connection, ConnectionChange, ConnectionId, Event, Guid, KeyId, Member, ObjectId,
+    Payload, Taken,
 };
+use p2p_crypto::GroupProperties;
 use tokio::sync::Notify;
 
+use crate::error::{AdminError, Closed};
 use crate::events::{ConnectionEvent, EventKind, Filter, GroupEvent};
 use crate::peer::Peer;
+use crate::publishing::Outcome;
 use crate::queue::{Callback, HandleId, Item, Purpose, Queue, QueueId, Share, Wake};
 
 /// So many taken bytes are reported to the node at the latest; fewer when a queue runs empty. One call per batch
@@ -62,6 +66,8 @@ pub(crate) struct Board {
     /// Connections that were opened here and have no outcome yet.
     opening: BTreeSet<ConnectionId>,
     peers: BTreeMap<KeyId, Arc<Member>>,
+    /// Those who wait for an object to be stored.
+    publishing: BTreeMap<ObjectId, Vec<Arc<Outcome>>>,
     /// Senders that wait for room, by connection.
     rooms: BTreeMap<ConnectionId, Arc<Notify>>,
     /// Taken, and not yet told to the node.
@@ -80,6 +86,7 @@ impl Board {
             acceptors: Vec::new(),
             opening: BTreeSet::new(),
             peers: members.into_iter().map(|member| (member.key, member)).collect(),
+            publishing: BTreeMap::new(),
             rooms: BTreeMap::new(),
             untold: Vec::new(),
             untold_bytes: 0,
@@ -301,13 +308,46 @@ impl Board {
                 self.peers.insert(member.key, Arc::clone(&member));
                 self.publish(GroupEvent::Member { change, member }, fx);
             }
+            Event::Revoked { revocation } => {
+                let who = self.peer(revocation.target);
+                let by = self.peer(revocation.signer);
+                let (reason, serial) = (revocation.reason, revocation.serial);
+                self.publish(GroupEvent::Revoked { who, by, reason, serial }, fx);
+            }
+            Event::Renewed { member } => {
+                self.peers.insert(member.key, Arc::clone(&member));
+                self.publish(GroupEvent::Renewed { member }, fx);
+            }
+            Event::Published { id, result } => {
+                for outcome in self.publishing.remove(&id).unwrap_or_default() {
+                    fx.wakes.push(outcome.tell(result.map_err(AdminError::NotStored)));
+                }
+            }
             Event::Refused { peer, remote, refusal } => {
                 self.publish(GroupEvent::Refused { peer, remote, refusal }, fx);
             }
             Event::Writable(id) => self.room_again(id, fx),
             Event::StoreFailed { code } => self.publish(GroupEvent::StoreFailed { code }, fx),
-            // `Closed` is the instance's own affair.
+            // `Closed` and changed properties, which are read first, are the instance's own affair.
             _ => {}
+        }
+    }
+
+    /// The group's properties have changed.
+    pub(crate) fn properties(&mut self, properties: GroupProperties, fx: &mut Effects) {
+        let properties = Arc::new(properties);
+        self.publish(GroupEvent::PropertiesChanged { properties }, fx);
+    }
+
+    /// `outcome` is told when the object is stored, or cannot be.
+    pub(crate) fn await_object(&mut self, id: ObjectId, outcome: Arc<Outcome>) {
+        self.publishing.entry(id).or_default().push(outcome);
+    }
+
+    /// The group is closed: whoever waits for an object will not hear of it.
+    pub(crate) fn abandon(&mut self, fx: &mut Effects) {
+        for outcome in std::mem::take(&mut self.publishing).into_values().flatten() {
+            fx.wakes.push(outcome.tell(Err(Closed.into())));
         }
     }
 

@@ -20,6 +20,7 @@ fn member(key: KeyId, name: &str) -> Arc<Member> {
         not_before: FileTime(0),
         not_after: FileTime::NO_END,
         chain: Default::default(),
+        path: Arc::from([]),
     })
 }
 

@@ -36,6 +36,9 @@ pub enum Error {
     /// A direct connection was not closed.
     #[error(transparent)]
     Close(#[from] CloseError),
+    /// A membership was not taken back or issued, or the group's properties could not be had or changed.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// A question about a group whose handle is closed.
     #[error(transparent)]
     Closed(#[from] Closed),
@@ -53,6 +56,7 @@ impl Error {
             Error::Direct(error) => error.code(),
             Error::Send(error) => error.code(),
             Error::Close(error) => error.code(),
+            Error::Admin(error) => error.code(),
             Error::Closed(error) => error.code(),
         }
     }
@@ -66,6 +70,7 @@ impl Error {
             Error::Invite(error) => error.refusal(),
             Error::Connect(_) | Error::Send(_) | Error::Close(_) | Error::Closed(_) => None,
             Error::Direct(error) => error.refusal(),
+            Error::Admin(error) => error.refusal(),
         }
     }
 }
@@ -401,6 +406,89 @@ impl CloseError {
         match self {
             CloseError::Closed(error) => error.code(),
             CloseError::NotFound => Code::PEER_E_CONNECTION_NOT_FOUND,
+        }
+    }
+}
+
+/// Why a membership was not taken back or issued, or the group's properties could not be had or changed. Unless a call
+/// says otherwise, nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// The handle is closed: `PEER_E_INVALID_GROUP`. If it was closed during the call, the change may have been made.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// This group has never had a complete exchange with a member: `PEER_E_GROUP_NOT_READY`. Connect first.
+    #[error("the group was never synchronised")]
+    NotReady,
+    /// Nobody with this name is known in the group: `PEER_E_IDENTITY_NOT_FOUND`.
+    #[error("no such member is known")]
+    NotFound,
+    /// This identity may not do that in the group, or not to this member: `PEER_E_NOT_AUTHORIZED`.
+    #[error("this identity may not do that in the group")]
+    NotAuthorized,
+    /// Who is to get a membership was revoked, or who is to issue it: `PEER_E_NOT_AUTHORIZED`, with `CRYPT_E_REVOKED`
+    /// behind it.
+    #[error("the membership would be revoked from the start")]
+    Revoked,
+    /// An argument is out of range: `E_INVALIDARG`.
+    #[error("invalid argument: {0}")]
+    Argument(&'static str),
+    /// The description of who is to get a membership contradicts itself: `PEER_E_INVALID_CREDENTIAL_INFO`.
+    #[error("the description of the member contradicts itself")]
+    Subject,
+    /// A renewal would not start later than the present membership: `PEER_E_INVALID_TIME_PERIOD`.
+    #[error("a renewal starts later than the present membership")]
+    Start,
+    /// The group has something later already: `PEER_E_INVALID_TIME_PERIOD`. Somebody else was quicker.
+    #[error("something later has taken its place already")]
+    Superseded,
+    /// Names, properties or a membership that cannot be issued.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// What was signed here does not verify.
+    #[error("what was signed is turned down: {0}")]
+    Refused(#[source] Refusal),
+    /// What is stored of the group could not be read.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// The group keeps as many revocations or credentials as its limits allow: `E_OUTOFMEMORY`.
+    #[error("a limit of this node is reached")]
+    TooMany,
+    /// It could not be stored, for this code, such as `PEER_E_DISK_FULL`.
+    #[error("it could not be stored: {0}")]
+    NotStored(Code),
+}
+
+impl AdminError {
+    /// The code that `p2p.h` has for it.
+    pub fn code(&self) -> Code {
+        match self {
+            AdminError::Closed(error) => error.code(),
+            AdminError::NotReady => Code::PEER_E_GROUP_NOT_READY,
+            AdminError::NotFound => Code::PEER_E_IDENTITY_NOT_FOUND,
+            AdminError::NotAuthorized | AdminError::Revoked => Code::PEER_E_NOT_AUTHORIZED,
+            AdminError::Argument(_) => Code::E_INVALIDARG,
+            AdminError::Subject => Code::PEER_E_INVALID_CREDENTIAL_INFO,
+            AdminError::Start | AdminError::Superseded => Code::PEER_E_INVALID_TIME_PERIOD,
+            AdminError::Crypto(error) => error.code(),
+            AdminError::Refused(refusal) => refusal.code,
+            AdminError::Group(error) => error.code(),
+            AdminError::TooMany => Code::E_OUTOFMEMORY,
+            AdminError::NotStored(code) => *code,
+        }
+    }
+
+    /// The refusal behind it, where a check of trust said no.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            AdminError::Revoked => {
+                Some(Refusal { code: Code::CRYPT_E_REVOKED, detail: Code::CERT_E_REVOKED })
+            }
+            AdminError::Crypto(error) => error.refusal(),
+            AdminError::Refused(refusal) => Some(*refusal),
+            AdminError::Group(error) => error.refusal(),
+            _ => None,
         }
     }
 }

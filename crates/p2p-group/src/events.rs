@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use p2p_core::{
     Address, Cause, Code, ConnectionChange, ConnectionId, Guid, KeyId, Member, MemberChange,
-    NodeId, Refusal, Status,
+    NodeId, Reason, Refusal, Status,
 };
+use p2p_crypto::GroupProperties;
 
 use crate::peer::Peer;
 
@@ -40,6 +41,28 @@ pub enum GroupEvent {
         /// Who.
         member: Arc<Member>,
     },
+    /// A membership was taken back: perhaps our own. Whoever stood on it, or below it, and has no other membership is gone
+    /// from the list of members, and its connections end with [`Cause::Revoked`].
+    Revoked {
+        /// Whose membership; with its names if it was known here.
+        who: Peer,
+        /// Who took it back: an administrator, or the group's own key.
+        by: Peer,
+        /// Why, as that says.
+        reason: Reason,
+        /// The serial number of the one certificate that is meant; `None`: all that it has or will have.
+        serial: Option<[u8; 16]>,
+    },
+    /// Our own membership is this one from now on.
+    Renewed {
+        /// The new membership.
+        member: Arc<Member>,
+    },
+    /// The group's properties are these from now on.
+    PropertiesChanged {
+        /// What the creator signed.
+        properties: Arc<GroupProperties>,
+    },
     /// We turned a peer away. `p2p.h` has no such event.
     Refused {
         /// The key that the peer proved to hold.
@@ -65,7 +88,10 @@ impl GroupEvent {
             GroupEvent::Direct(_) => EventKind::Direct,
             GroupEvent::Neighbour(_) => EventKind::Neighbour,
             GroupEvent::Data(_) => EventKind::Data,
-            GroupEvent::Member { .. } => EventKind::Member,
+            GroupEvent::Member { .. } | GroupEvent::Revoked { .. } | GroupEvent::Renewed { .. } => {
+                EventKind::Member
+            }
+            GroupEvent::PropertiesChanged { .. } => EventKind::Property,
             GroupEvent::Refused { .. } => EventKind::Refused,
             GroupEvent::StoreFailed { .. } => EventKind::StoreFailed,
         }
@@ -106,7 +132,7 @@ pub struct Message {
 pub enum EventKind {
     /// [`GroupEvent::Status`].
     Status,
-    /// The group's properties changed. May be asked for; there are no properties to change yet.
+    /// [`GroupEvent::PropertiesChanged`].
     Property,
     /// A record changed. May be asked for; there are no records yet.
     Record,
@@ -116,7 +142,7 @@ pub enum EventKind {
     Neighbour,
     /// [`GroupEvent::Data`].
     Data,
-    /// [`GroupEvent::Member`].
+    /// [`GroupEvent::Member`], [`GroupEvent::Revoked`] and [`GroupEvent::Renewed`].
     Member,
     /// [`GroupEvent::ConnectionFailed`].
     ConnectionFailed,

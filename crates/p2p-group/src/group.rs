@@ -16,7 +16,7 @@ use crate::error::{
 };
 use crate::events::{EventKind, Filter, GroupEvent};
 use crate::instance::{Core, Instance};
-use crate::invite::{self, InviteOptions};
+use crate::invite::{self, Hints, InviteOptions};
 use crate::lists::{ConnectionInfo, ConnectionKind, GroupOptions, MemberFilter};
 use crate::node::Node;
 use crate::peer::Target;
@@ -116,9 +116,9 @@ impl Group {
         self.handle.instance.info.key
     }
 
-    /// This identity's own membership.
-    pub fn own(&self) -> &Arc<Member> {
-        &self.handle.instance.info.own
+    /// This identity's own membership, which may be [renewed](GroupEvent::Renewed).
+    pub fn own(&self) -> Arc<Member> {
+        self.handle.instance.own()
     }
 
     // Online and offline.
@@ -283,17 +283,21 @@ impl Group {
         invitee: &IdentityInfo,
         options: InviteOptions,
     ) -> Result<Invitation, InviteError> {
-        let instance = &self.handle.instance;
         if !self.synchronised()? {
             return Err(InviteError::NotReady);
         }
+        let (identity, hints) = (&self.handle.instance.node.identity, self.hints()?);
+        invite::issue(identity, &self.own().chain, &hints, invitee, options)
+    }
+
+    /// Where members may be found, this node first.
+    pub(crate) fn hints(&self) -> Result<Hints, Closed> {
         let (listening, members) = self.ask(|node, key| {
             let online = node.status(key)?.listening;
             Ok((if online { node.listening().to_vec() } else { Vec::new() }, node.members(key)?))
         })?;
-        let hints =
-            invite::hints(instance.node.identity.key(), listening, invite::hints_of(members));
-        invite::issue(&instance.node.identity, &instance.info.own.chain, &hints, invitee, options)
+        let own = self.handle.instance.node.identity.key();
+        Ok(invite::hints(own, listening, invite::hints_of(members)))
     }
 
     /// The members known here, oneself first: those with whom a session ever stood. A member that is present with
@@ -504,7 +508,7 @@ impl Group {
     }
 
     /// A question to the node, which has no other answer than that the group is not open.
-    fn ask<R>(
+    pub(crate) fn ask<R>(
         &self,
         f: impl FnOnce(&Core, p2p_core::GroupKey) -> Result<R, CoreError>,
     ) -> Result<R, Closed> {

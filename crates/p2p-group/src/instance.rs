@@ -16,6 +16,7 @@ use crate::error::Closed;
 use crate::events::Filter;
 use crate::identity::GroupInfo;
 use crate::node::Shared;
+use crate::properties;
 use crate::queue::{Callback, HandleId, Item, QueueId};
 use crate::sync::lock;
 
@@ -29,6 +30,8 @@ pub(crate) struct Instance {
     pub(crate) info: GroupInfo,
     key: OnceLock<GroupKey>,
     board: Mutex<Board>,
+    /// The membership that counts now; `info` has the one that was there when the group was opened.
+    own: Mutex<Arc<Member>>,
     /// Held while the group is open, so that no other process opens it.
     claim: Mutex<Option<GroupLock>>,
     finishing: AtomicBool,
@@ -57,6 +60,7 @@ impl Instance {
         Instance {
             node,
             board: Mutex::new(Board::new(known)),
+            own: Mutex::new(Arc::clone(&info.own)),
             info,
             key: OnceLock::new(),
             claim: Mutex::new(Some(claim)),
@@ -70,6 +74,11 @@ impl Instance {
     /// Set once, under the node's lock, before the group's first event.
     pub(crate) fn set_key(&self, key: GroupKey) {
         self.key.set(key).expect("a group is opened once");
+    }
+
+    /// This identity's own membership.
+    pub(crate) fn own(&self) -> Arc<Member> {
+        Arc::clone(&lock(&self.own))
     }
 
     fn key(&self) -> GroupKey {
@@ -155,6 +164,9 @@ impl Instance {
         self.node.driver.call(|node, _| node.authority_mut().remove(&self.info.key));
         drop(lock(&self.claim).take());
         self.node.forget(self);
+        let mut fx = Effects::default();
+        lock(&self.board).abandon(&mut fx);
+        self.node.hub.wake(fx.wakes);
         *lock(&self.finished) = true;
         self.finished_blocking.notify_all();
         self.finished_async.notify_waiters();
@@ -299,6 +311,16 @@ impl Instance {
 
     /// An event of the node, under its lock.
     pub(crate) fn event(&self, event: Event, fx: &mut Effects) {
+        match &event {
+            Event::Renewed { member } => *lock(&self.own) = Arc::clone(member),
+            Event::PropertiesChanged { properties } => {
+                match properties::read(&self.info.key, properties) {
+                    Some(properties) => lock(&self.board).properties(properties, fx),
+                    None => tracing::error!("properties that were verified cannot be read"),
+                }
+            }
+            _ => {}
+        }
         lock(&self.board).event(event, fx);
     }
 

@@ -1,22 +1,64 @@
 //! What goes into groups, and what lists of them hold.
 
-use p2p_core::{Address, ConnectionId, NodeId};
+use std::fmt;
+
+use p2p_core::{Address, ConnectionId, NodeId, Roles};
+use p2p_crypto::GroupFlags;
+use zeroize::Zeroizing;
 
 use crate::peer::{Peer, Target};
 
-/// Names of a group that is to be created.
+/// A group that is to be created: its names, and its first [properties](crate::Group::properties).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupOptions {
     /// The part of the group's peer name after the dot: 1 to 149 UTF-16 units without control characters.
     pub classifier: Option<String>,
     /// Name for people, at most 255 UTF-16 units; without one the peer name is shown.
     pub friendly_name: Option<String>,
+    /// What the group is about: at most 255 UTF-16 units of text.
+    pub comment: String,
+    /// What members publish of themselves.
+    pub flags: GroupFlags,
+    /// For how long a member's data are kept, in seconds: 28,800 to 315,360,000, or 0 for as long as possible.
+    pub member_data_lifetime: u32,
+    /// For how long a member counts as present, in seconds: at least 300, or 0 for 300.
+    pub presence_lifetime: u32,
+    /// Whoever knows it may join.
+    pub password: Option<GroupPassword>,
 }
 
 impl From<&str> for GroupOptions {
-    /// A friendly name, no classifier.
+    /// A friendly name, all else as it is by default.
     fn from(friendly_name: &str) -> GroupOptions {
-        GroupOptions { classifier: None, friendly_name: Some(friendly_name.to_owned()) }
+        GroupOptions { friendly_name: Some(friendly_name.to_owned()), ..GroupOptions::default() }
+    }
+}
+
+/// A password of a group. It is wiped when dropped; what the group keeps of it opens nothing by itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GroupPassword {
+    password: Zeroizing<String>,
+    /// The one role that is granted to whoever knows it.
+    pub role: Roles,
+    /// Whether it is the only way to join; otherwise invitations are another.
+    pub only: bool,
+}
+
+impl GroupPassword {
+    /// A password, for this role, besides invitations. Whether it is good enough shows when it is used.
+    pub fn new(password: impl Into<String>, role: Roles) -> GroupPassword {
+        GroupPassword { password: Zeroizing::new(password.into()), role, only: false }
+    }
+
+    pub(crate) fn password(&self) -> &str {
+        &self.password
+    }
+}
+
+impl fmt::Debug for GroupPassword {
+    /// The role.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupPassword").field("role", &self.role).finish_non_exhaustive()
     }
 }
 

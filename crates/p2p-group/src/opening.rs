@@ -14,6 +14,7 @@ use crate::identity::{GroupInfo, find, groups};
 use crate::instance::Instance;
 use crate::lists::GroupOptions;
 use crate::node::{Node, Shared};
+use crate::properties;
 use crate::sync::lock;
 
 impl Node {
@@ -62,8 +63,10 @@ impl Node {
             options.friendly_name.as_deref(),
             now(),
         )?;
-        let chain = root.issue_creator(&shared.identity.current_info()?, now())?;
+        let creator = shared.identity.current_info()?;
+        let chain = root.issue_creator(&creator, now())?;
         let group = root.key_id();
+        let first = properties::first(&root, &creator, options)?;
         let claim = shared.store.lock(&group)?;
         let root = GroupRoot {
             pkcs8: root.pkcs8()?.to_vec().into(),
@@ -74,6 +77,7 @@ impl Node {
         let stored = shared
             .store
             .set_hints(&group, &[], true)
+            .and_then(|()| shared.store.commit(&[first]))
             .and_then(|()| shared.store.save_group(&group, &record));
         let opened =
             stored.map_err(GroupError::from).and_then(|()| shared.open(group, record.chain, claim));

@@ -6,7 +6,7 @@ use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use common::*;
-use p2p_core::{Authority, Event, Expect, GroupKey, GroupSnapshot};
+use p2p_core::{Authority, Event, Expect, GroupKey, GroupSnapshot, Object, ObjectKind};
 use p2p_crypto::Keyring;
 use p2p_group::{
     Bytes, Code, EventKind, FileTime, Filter, GroupEvent, KeyId, Member, Refusal, Status,
@@ -49,6 +49,19 @@ impl Authority for Thief {
     ) -> Result<Arc<Member>, Refusal> {
         Ok(Arc::new(Member { key: *peer, ..Member::clone(&self.stolen) }))
     }
+
+    fn verify_object(
+        &self,
+        group: &KeyId,
+        kind: ObjectKind,
+        bytes: &Bytes,
+    ) -> Result<Object, Refusal> {
+        self.keys.verify_object(group, kind, bytes)
+    }
+
+    fn adopt(&mut self, group: &KeyId, chain: Bytes) {
+        self.keys.adopt(group, chain);
+    }
 }
 
 struct Forward(Sender<Event>);
@@ -85,7 +98,7 @@ async fn a_stolen_chain_opens_nothing_and_the_group_is_told_why() {
     let log = Log::of_this_process();
     let (ann, bob) = pair().await;
     let refusals = watch(&ann.group, Filter::of([EventKind::Refused]));
-    let (driver, key, group, mut told) = thief(ann.group.key(), bob.group.own());
+    let (driver, key, group, mut told) = thief(ann.group.key(), &bob.group.own());
     driver.call(|node, now| node.connect(group, &[ann.address()], now)).unwrap();
 
     let GroupEvent::Refused { peer, refusal, .. } = refusals.next().await else {
@@ -104,7 +117,7 @@ async fn a_direct_connection_from_an_intruder_is_seen_by_nobody() {
     Log::of_this_process();
     let (ann, bob) = pair().await;
     let everything = watch(&ann.group, Filter::of([EventKind::Direct, EventKind::Data]));
-    let (driver, _, group, mut told) = thief(ann.group.key(), bob.group.own());
+    let (driver, _, group, mut told) = thief(ann.group.key(), &bob.group.own());
     // Mallory's own group, as it were: synchronised by its own word, so that it can go online alone.
     driver.call(|node, now| node.connect(group, &[ann.address()], now)).unwrap();
     while !matches!(within(told.recv()).await.unwrap(), Event::ConnectionFailed { .. }) {}

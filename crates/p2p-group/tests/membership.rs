@@ -35,10 +35,8 @@ async fn a_new_group_is_offline_synchronised_and_has_its_creator_as_administrato
 #[test]
 fn names_that_are_not_allowed_store_nothing() {
     let ann = node("Ann");
-    let classifier = |text: String| GroupOptions {
-        classifier: Some(text),
-        ..GroupOptions::default()
-    };
+    let classifier =
+        |text: String| GroupOptions { classifier: Some(text), ..GroupOptions::default() };
     let long = classifier("x".repeat(150));
     assert_eq!(Group::create(&ann, long).unwrap_err().code(), Code::PEER_E_CLASSIFIER_TOO_LONG);
     let bell = classifier("ding\u{7}".into());
