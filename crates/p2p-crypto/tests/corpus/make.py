@@ -863,6 +863,52 @@ def texts():
           "CRYPT_E_SECURITY_SETTINGS", "CERT_E_VALIDITYPERIODNESTING")
 
 
+def password_invitations():
+    """They name no invited member: the chain is the issuer's."""
+    def invitation(plans, signer, group, friendly_name, role=MEMBER, salt=b"sixteen bytes of", memory="65536", more="",
+                   form=lambda signature: signature):
+        def encode(content):
+            return base64.b64encode(content).decode()
+        role = "" if role is None else f"<ROLE>{uuid.UUID(bytes=role)}</ROLE>"
+        text = ('<PEERINVITATION VERSION="2.0"><CLOUDNAME>Global_</CLOUDNAME><SCOPE>GLOBAL</SCOPE><CLOUDFLAGS>0</CLOUDFLAGS>'
+                f"<GROUPPEERNAME>{group}</GROUPPEERNAME><GROUPFRIENDLYNAME>{friendly_name}</GROUPFRIENDLYNAME>{role}"
+                f'<PASSWORD KDF="argon2id" MEMORY="{memory}" PASSES="3" LANES="1" {DATA_TYPES}>{encode(salt)}</PASSWORD>'
+                f"<ISSUER {DATA_TYPES}>{encode(chain(*plans))}</ISSUER>{more}")
+        signed = form(signer.sign_text(b"pgrp1/password invitation" + bytes(1) + text.encode()))
+        return text + f"<SIG>{encode(signed)}</SIG></PEERINVITATION>"
+    name, bad = ROOT.peer_name("chess"), ("CRYPT_E_BAD_MSG", "NTE_BAD_DATA")
+    wrong, other_kind = ("CRYPT_E_HASH_VALUE", "NTE_BAD_SIGNATURE"), ("CRYPT_E_BAD_MSG", "CERT_E_PURPOSE")
+    whole = [root(), ada()]
+    whole_text = invitation(whole, ADA, name, name)
+    on_p256 = [root(P_ROOT), member(P_ADA, P_ROOT, (ADMIN,), group=P_CHESS)]
+
+    def other_s(signed):
+        return signed[:32] + (ORDER - int.from_bytes(signed[32:], "big")).to_bytes(32, "big")
+
+    def row(file, text, code="ok", detail="ok", group="root", peer="ada"):
+        write("password-invitation", f"password-invitation-{file}", text, code, detail, group=group, peer=peer)
+    row("valid", whole_text)
+    row("p256", invitation(on_p256, P_ADA, P_CHESS, P_CHESS), group="p-root", peer="p-ada")
+    row("by-eve", invitation(whole, EVE, name, name), *wrong)
+    row("by-the-root", invitation(whole, ROOT, name, name), *wrong)
+    row("p256-larger-s", invitation(on_p256, P_ADA, P_CHESS, P_CHESS, form=other_s), *wrong, group="p-root", peer="p-ada")
+    row("altered", whole_text.replace("65536", "65537"), *wrong)
+    row("of-another-group", invitation(whole, ADA, OTHER.peer_name("chess"), name), "CRYPT_E_ISSUER_SERIALNUMBER",
+        "CERT_E_ISSUERCHAINING")
+    row("of-another-name", invitation(whole, ADA, name, "Chess"), "CRYPT_E_ISSUER_SERIALNUMBER", "CERT_E_ISSUERCHAINING")
+    row("without-role", invitation(whole, ADA, name, name, role=None), *bad)
+    row("of-unknown-role", invitation(whole, ADA, name, name, role=b"\x09" * 16), "CRYPT_E_ASN1_CONSTRAINT",
+        "CERT_E_INVALID_POLICY")
+    row("by-a-plain-member", invitation([root(), ada(), bob()], BOB, name, name), "CRYPT_E_SECURITY_SETTINGS", "CERT_E_ROLE",
+        peer="bob")
+    row("of-4-gib", invitation(whole, ADA, name, name, memory="4194304"), *bad)
+    row("of-a-padded-number", invitation(whole, ADA, name, name, memory="065536"), *bad)
+    row("of-15-bytes-of-salt", invitation(whole, ADA, name, name, salt=b"fifteen bytes o"), *bad)
+    row("with-a-member", invitation(whole, ADA, name, name, more=f"<GMC {DATA_TYPES}>AAAA</GMC>"), *other_kind)
+    row("that-is-none", (HERE / "invitation-valid.xml").read_text(), *other_kind)
+    write("invitation", "invitation-by-password", whole_text, *other_kind)
+
+
 def keys():
     """Private keys in PKCS#8, as `cryptography` writes them."""
     def pkcs8(private, password=None):
@@ -949,7 +995,7 @@ def main():
         if old.suffix in (".chain", ".der", ".p8", ".xml"):
             old.unlink()
     for part in (valid, broken_der, broken_profile, broken_fields, broken_extensions, broken_keys, broken_signatures, p256,
-                 broken_links, broken_rights, tls, texts, keys, exports):
+                 broken_links, broken_rights, tls, texts, password_invitations, keys, exports):
         part()
     lines = ["# Written by make.py: file, door, group, peer, seconds since 1970, code, detail. The keys:"]
     lines += [f"key {name} {key.id.hex()}" for name, key in KEYS.items()]
