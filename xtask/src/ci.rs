@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, cargo, root};
-use crate::{Outcome, demo, nostd, test, tidy};
+use crate::{Outcome, demo, model, nostd, test, tidy};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     ("doc", || {
         shell::run(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     }),
+    ("model", model::slice),
     ("nostd", || nostd::run(&[])),
     ("tidy", || tidy::run(&[])),
     ("examples", || examples().and_then(|()| c_example())),

@@ -4,6 +4,8 @@
 //! keep their boundaries and their order; a close is counted, so that "closed" means delivered.
 
 mod budget;
+#[cfg(feature = "mutations")]
+pub(crate) mod mutations;
 pub(crate) mod table;
 mod wire;
 
@@ -388,6 +390,8 @@ impl<A: Authority> Node<A> {
         let Some(direct) = self.directs.get_mut(&id) else { return };
         let was = direct.state;
         let (actions, next) = step(was, event);
+        #[cfg(feature = "mutations")]
+        let (actions, next) = mutations::patched(self.patch, was, event).unwrap_or((actions, next));
         direct.state = next;
         for action in actions {
             self.act(id, *action, cause);

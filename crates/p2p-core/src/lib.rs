@@ -128,9 +128,11 @@ mod twins;
 mod verdict;
 
 pub use authority::{Authority, Member, Refusal, Roles};
-pub use canonical::{Canonical, Census};
+pub use canonical::{Canonical, Census, Names};
 pub use code::Code;
 pub use codec::{close, refuse, reset};
+#[cfg(feature = "mutations")]
+pub use direct::mutations::{PATCHES, Patch};
 pub use error::Error;
 pub use event::{Cause, Connection, ConnectionChange, Event, MemberChange, Status};
 pub use id::{Address, ConnectionId, GroupKey, Guid, InstanceId, KeyId, NodeId};

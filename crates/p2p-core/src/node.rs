@@ -107,6 +107,9 @@ pub struct Node<A> {
     pub(crate) listen_on: bool,
     /// The socket could not be opened, or was lost.
     pub(crate) listen_failed: bool,
+    /// What is broken about it.
+    #[cfg(feature = "mutations")]
+    pub(crate) patch: Option<&'static crate::direct::mutations::Patch>,
     rng: ChaCha12Rng,
     next_id: u64,
     next_connection: u64,
@@ -156,6 +159,8 @@ impl<A: Authority> Node<A> {
             listening: Arc::from([]),
             listen_on: false,
             listen_failed: false,
+            #[cfg(feature = "mutations")]
+            patch: None,
             rng,
             next_id: 1,
             next_connection,

@@ -33,6 +33,11 @@ impl Timers {
         self.at.get(&timer).copied()
     }
 
+    /// All of them, earliest first.
+    pub(crate) fn by_time(&self) -> &BTreeSet<(Tick, Timer)> {
+        &self.due
+    }
+
     pub(crate) fn next(&self) -> Option<(Tick, Timer)> {
         self.due.first().copied()
     }
