@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as Options, Parser, Subcommand, ValueEnum};
-use p2p_group::{FileTime, Roles};
+use p2p_group::{FileTime, KeyKind, Roles};
 
 use crate::times;
 
@@ -34,6 +34,14 @@ Examples:
   p2p invite bob.xml
   p2p listen";
 
+const EXPORT: &str = "\
+Whoever has the export and its password is this identity: choose a long one. Groups are not in it; on the other machine \
+they are joined by new invitations.
+
+Examples:
+  p2p identity export Ada > ada.export
+  p2p identity export --password-file secret > ada.export";
+
 /// Private groups of computers that talk to each other directly.
 #[derive(Parser, Debug)]
 #[command(name = "p2p", version, long_about = ABOUT, after_help = AFTER)]
@@ -58,7 +66,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Make and show identities
+    /// Make, show, rename, carry over and delete identities
     #[command(subcommand)]
     Identity(IdentityCommand),
     /// Make, show and delete groups
@@ -80,7 +88,13 @@ pub(crate) enum IdentityCommand {
     #[command(
         after_help = "Examples:\n  p2p identity create Ada\n  p2p identity create 'Ada Lovelace' --classifier laptop"
     )]
-    Create(NewName),
+    Create {
+        #[command(flatten)]
+        name: NewName,
+        /// Kind of the key
+        #[arg(long, value_enum, value_name = "KIND", default_value_t = Key::Ed25519)]
+        key: Key,
+    },
     /// List the identities in the home
     #[command(after_help = "Examples:\n  p2p identity list\n  p2p identity list --json")]
     List,
@@ -90,6 +104,49 @@ pub(crate) enum IdentityCommand {
         /// Peer name, beginning of it, or friendly name [default: the only identity]
         identity: Option<String>,
     },
+    /// Give an identity another name for people; its peer name and its groups stay
+    #[command(
+        after_help = "Memberships that it has keep the name under which they were granted.\n\nExamples:\n  p2p identity rename Ada 'Ada Lovelace'\n  p2p identity rename 3fa9"
+    )]
+    Rename {
+        /// Peer name, beginning of it, or friendly name
+        identity: String,
+        /// Name for people; without one the peer name is shown
+        name: Option<String>,
+    },
+    /// Print an identity with its private key, under a password, for another machine
+    #[command(after_help = EXPORT)]
+    Export {
+        /// Peer name, beginning of it, or friendly name [default: the only identity]
+        identity: Option<String>,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Take an identity that `p2p identity export` printed
+    #[command(
+        after_help = "Examples:\n  p2p identity import ada.export\n  p2p identity import ada.export --password-file secret"
+    )]
+    Import {
+        /// The export, or a file with it; `-` or nothing: standard input
+        export: Option<String>,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Delete an identity with its private key, for ever
+    #[command(
+        after_help = "Its groups must be deleted first. What was exported can be imported again.\n\nExamples:\n  p2p identity delete Ada"
+    )]
+    Delete {
+        /// Peer name, beginning of it, or friendly name
+        identity: String,
+    },
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct Password {
+    /// Read the password from this file, without its end of line; `-`: standard input [default: ask at the terminal]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<String>,
 }
 
 #[derive(Options, Debug)]
@@ -99,6 +156,22 @@ pub(crate) struct NewName {
     /// Part of the peer name after the dot
     #[arg(long, value_name = "TEXT")]
     pub(crate) classifier: Option<String>,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Key {
+    Ed25519,
+    /// ECDSA with P-256
+    P256,
+}
+
+impl Key {
+    pub(crate) fn kind(self) -> KeyKind {
+        match self {
+            Key::Ed25519 => KeyKind::Ed25519,
+            Key::P256 => KeyKind::EcdsaP256,
+        }
+    }
 }
 
 #[derive(Subcommand, Debug)]
@@ -164,6 +237,7 @@ It is for this one identity, and no secret: nobody else can use it.
 Examples:
   p2p invite bob.xml
   p2p invite bob.xml --role inviting-member --expires 30d
+  p2p invite bob.xml --qr
   p2p identity show Bob | p2p invite --xml > invitation.xml")]
 pub(crate) struct InviteArgs {
     /// The invited identity's XML, or a file with it; `-` or nothing: standard input
@@ -179,6 +253,9 @@ pub(crate) struct InviteArgs {
     /// Print XML instead of one line of text
     #[arg(long)]
     pub(crate) xml: bool,
+    /// Show a QR code on the terminal; with --json, the text that is in it
+    #[arg(long, conflicts_with = "xml")]
+    pub(crate) qr: bool,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -208,7 +285,7 @@ Commands, one per line of standard input; PEER is a peer name, the beginning of 
   /quit                 go offline and end
 
 Answers come on standard output, in order with the events. When standard input ends, `listen` stays online, unless \
-standard input is a terminal (Ctrl-D). Ctrl-C and SIGTERM end it as /quit does.
+standard input is a terminal (Ctrl-D). Ctrl-C, SIGTERM and SIGHUP end it as /quit does.
 
 Examples:
   p2p listen

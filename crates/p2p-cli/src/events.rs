@@ -3,7 +3,7 @@
 use p2p_group::{
     Address, Cause, ConnectionChange, ConnectionEvent, ConnectionId, ConnectionInfo,
     ConnectionKind, GroupEvent, Guid, Member, MemberChange, MemberInfo, Message, NodeId, Peer,
-    Status,
+    Reason, Status,
 };
 use serde_json::{Map, Value, json};
 
@@ -30,6 +30,22 @@ pub(crate) fn describe(event: &GroupEvent, addresses: &[Address]) -> (String, Va
             (format!("{} {line}", short(message.id)), record)
         }
         GroupEvent::Member { change, member } => self::member(*change, member),
+        GroupEvent::Revoked { who, by, reason, serial } => revoked(who, by, *reason, *serial),
+        GroupEvent::Renewed { member } => {
+            let line = format!("Our membership is a new one: {}.", standing(member));
+            let mut record = json!({ "type": "renewed" });
+            add_member(record.as_object_mut().expect("it is an object"), member);
+            (line, record)
+        }
+        GroupEvent::PropertiesChanged { properties } => (
+            format!("The group's properties have changed: it is {}.", properties.friendly_name),
+            json!({
+                "type": "properties",
+                "version": properties.version.to_string(),
+                "friendly_name": properties.friendly_name,
+                "comment": properties.comment,
+            }),
+        ),
         GroupEvent::Refused { peer, remote, refusal: why } => (
             format!("Turned away {peer} at {remote}: {why}"),
             json!({
@@ -147,6 +163,33 @@ fn member(change: MemberChange, member: &Member) -> (String, Value) {
     (line, record)
 }
 
+fn revoked(whose: &Peer, by: &Peer, reason: Reason, serial: Option<[u8; 16]>) -> (String, Value) {
+    let what = if serial.is_some() { "One membership" } else { "The membership" };
+    let (word, why) = revocation_reason(reason);
+    let line = format!("{what} of {} was taken back by {}{why}.", label(whose), label(by));
+    let mut record = json!({ "type": "revoked" });
+    let fields = record.as_object_mut().expect("it is an object");
+    add_peer(fields, Some(whose));
+    fields.insert("by".to_owned(), by.name().into_owned().into());
+    fields.insert("reason".to_owned(), word.into());
+    fields.insert("serial".to_owned(), serial.map(|serial| digits(&serial)).into());
+    (line, record)
+}
+
+/// A reason as a word that does not change, and as the end of a sentence.
+fn revocation_reason(reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::KeyCompromise => ("key-compromise", ": its key is in other hands"),
+        Reason::AffiliationChanged => {
+            ("affiliation-changed", ": its part in the group has changed")
+        }
+        Reason::Superseded => ("superseded", ": another takes its place"),
+        Reason::CessationOfOperation => ("cessation-of-operation", ": the member has left"),
+        Reason::PrivilegeWithdrawn => ("privilege-withdrawn", ": the member may do less"),
+        _ => ("unspecified", ""),
+    }
+}
+
 /// A member in a list.
 pub(crate) fn member_info(info: &MemberInfo, own: &Member) -> (String, Value) {
     let member = &info.member;
@@ -254,6 +297,7 @@ pub(crate) fn reason(cause: Cause) -> &'static str {
         Cause::Unconfirmed => "closed, but not everything was confirmed: data may be lost",
         Cause::Left => "the peer has left",
         Cause::Expired => "a membership has ended",
+        Cause::Revoked => "a membership was taken back",
         _ => "for a reason that this version does not know",
     }
 }
@@ -275,6 +319,7 @@ fn slug(cause: Cause) -> &'static str {
         Cause::Unconfirmed => "unconfirmed",
         Cause::Left => "left",
         Cause::Expired => "expired",
+        Cause::Revoked => "revoked",
         _ => "other",
     }
 }
@@ -297,6 +342,7 @@ mod tests {
             not_before: FileTime::UNIX_EPOCH,
             not_after: FileTime::NO_END,
             chain: Bytes::new(),
+            path: Default::default(),
         }
     }
 

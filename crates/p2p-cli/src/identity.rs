@@ -1,11 +1,13 @@
 //! `p2p identity`, and which identity is meant elsewhere.
 
-use p2p_group::{Code, Home, Identity, IdentityOptions};
+use p2p_group::{Code, Home, Identity, IdentityOptions, PeerName};
 use serde_json::{Value, json};
 
 use crate::Context;
-use crate::args::IdentityCommand;
+use crate::args::{IdentityCommand, Password};
 use crate::exit::Failure;
+use crate::input;
+use crate::password;
 use crate::peers::{Candidate, Noun, find, only};
 
 const IDENTITY: Noun = Noun {
@@ -16,8 +18,9 @@ const IDENTITY: Noun = Noun {
 
 pub(crate) fn run(context: &Context, command: IdentityCommand) -> Result<(), Failure> {
     match command {
-        IdentityCommand::Create(name) => {
-            let options = IdentityOptions { classifier: name.classifier, friendly_name: name.name };
+        IdentityCommand::Create { name, key } => {
+            let (classifier, friendly_name, key) = (name.classifier, name.name, key.kind());
+            let options = IdentityOptions { classifier, friendly_name, key };
             let identity = context.home.create_identity(options)?;
             let line = format!("Created identity {}", line(&identity));
             context.out.say(line, &record(&identity))
@@ -38,7 +41,51 @@ pub(crate) fn run(context: &Context, command: IdentityCommand) -> Result<(), Fai
             record["xml"] = identity.to_xml().into();
             context.out.text(&identity.to_xml(), &record)
         }
+        IdentityCommand::Rename { identity, name } => {
+            let identity = pick(&context.home, Some(&identity))?;
+            let renamed = context.home.rename_identity(identity.name(), name.as_deref())?;
+            let said = format!("{} is now {}", identity.friendly_name(), line(&renamed));
+            context.out.say(said, &record(&renamed))
+        }
+        IdentityCommand::Export { identity, password } => {
+            export(context, identity.as_deref(), &password)
+        }
+        IdentityCommand::Import { export, password } => {
+            import(context, export.as_deref(), &password)
+        }
+        IdentityCommand::Delete { identity } => {
+            let identity = pick(&context.home, Some(&identity))?;
+            delete(context, identity.friendly_name(), identity.name())
+        }
     }
+}
+
+fn export(context: &Context, identity: Option<&str>, from: &Password) -> Result<(), Failure> {
+    let identity = pick(&context.home, identity)?;
+    let password = password::chosen(from.password_file.as_deref())?;
+    let text = identity.export(&password)?;
+    let mut record = record(&identity);
+    record["export"] = text.as_str().into();
+    context.out.text(&text, &record)
+}
+
+fn import(context: &Context, export: Option<&str>, from: &Password) -> Result<(), Failure> {
+    let from = from.password_file.as_deref();
+    if matches!(export, None | Some("-")) && from == Some("-") {
+        let message = "standard input can be the export or the password, not both";
+        return Err(Failure::usage(message));
+    }
+    let text = input::text(export, "export", |text| text.trim_start().starts_with('<'))?;
+    let password = password::known(from)?;
+    let identity = Identity::import(&text, &password)?;
+    let identity = context.home.add_identity(&identity)?;
+    context.out.say(format!("Imported identity {}", line(&identity)), &record(&identity))
+}
+
+fn delete(context: &Context, friendly_name: &str, name: &PeerName) -> Result<(), Failure> {
+    context.home.delete_identity(name)?;
+    let record = json!({ "type": "deleted", "name": name.as_str(), "identity": name.as_str() });
+    context.out.say(format!("Deleted identity {friendly_name}  {name}"), &record)
 }
 
 /// The identity that is named, or the only one.

@@ -47,7 +47,7 @@ pub(crate) fn is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Resolves when the user (Ctrl-C) or the system (SIGTERM) wants the process to end.
+/// Resolves when the user (Ctrl-C), the system (SIGTERM) or the end of the terminal (SIGHUP) wants the process to end.
 pub(crate) async fn interrupted() -> Result<(), Failure> {
     signalled().await.map_err(|error| {
         Failure::code(format!("signals cannot be received: {error}"), Code::E_UNEXPECTED)
@@ -58,9 +58,11 @@ pub(crate) async fn interrupted() -> Result<(), Failure> {
 async fn signalled() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     tokio::select! {
         result = tokio::signal::ctrl_c() => result,
         _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
     }
 }
 
@@ -117,7 +119,7 @@ fn read_text(from: impl Read, what: &str, source: &str) -> Result<String, Failur
     })
 }
 
-fn unreadable(source: &str, error: &io::Error) -> Failure {
+pub(crate) fn unreadable(source: &str, error: &io::Error) -> Failure {
     let code = match error.kind() {
         io::ErrorKind::NotFound => Code::ERROR_FILE_NOT_FOUND,
         io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => Code::E_ACCESSDENIED,

@@ -7,7 +7,7 @@ use crate::args::{InviteArgs, JoinArgs, Role};
 use crate::exit::Failure;
 use crate::group::{self, Membership};
 use crate::print::{roles, standing, who};
-use crate::{Context, end, identity, input, times};
+use crate::{Context, compact, end, identity, input, qr, times};
 
 pub(crate) fn invite(context: &Context, args: &InviteArgs) -> Result<(), Failure> {
     let Membership { identity, group } = group::pick(&context.home, &args.place)?;
@@ -29,7 +29,11 @@ pub(crate) fn invite(context: &Context, args: &InviteArgs) -> Result<(), Failure
             }
         })?;
     let member = invitation.member();
-    let text = if args.xml { invitation.as_xml().to_owned() } else { invitation.to_line() };
+    let text = match (args.xml, args.qr) {
+        (true, _) => invitation.as_xml().to_owned(),
+        (_, true) => compact::shorten(invitation.as_xml()),
+        _ => invitation.to_line(),
+    };
     let record = json!({
         "type": "invitation",
         "invitation": text,
@@ -41,17 +45,23 @@ pub(crate) fn invite(context: &Context, args: &InviteArgs) -> Result<(), Failure
         "not_after": times::rfc3339(member.not_after),
         "addresses": addresses(&invitation),
     });
+    // Before anything is said: it may not fit.
+    let shown = if args.qr && !context.out.is_json() { qr::lines(&text)?.join("\n") } else { text };
     let label = who(&member.friendly_name, &member.name);
     context.out.note(format!("For {label}: {}, in {}.", standing(member), group.friendly_name));
     if addresses(&invitation).is_empty() {
         context.out.note("It says nowhere to be found: make it while `p2p listen` runs, or the invited must be given an address.");
     }
-    context.out.text(&text, &record)
+    context.out.text(&shown, &record)
 }
 
 pub(crate) async fn join(context: &Context, args: &JoinArgs) -> Result<(), Failure> {
     let text = input::text(args.invitation.as_deref(), "invitation", is_invitation)?;
-    let invitation = Invitation::parse(text.trim())?;
+    let text = text.trim();
+    let invitation = match compact::is_compact(text) {
+        true => Invitation::parse(&compact::expand(text)?)?,
+        false => Invitation::parse(text)?,
+    };
     let identity = match &args.whose.identity {
         Some(query) => identity::pick(&context.home, Some(query))?,
         None => {
@@ -91,5 +101,6 @@ fn is_xml(text: &str) -> bool {
 }
 
 fn is_invitation(text: &str) -> bool {
-    is_xml(text) || text.trim_start().starts_with("p2p-invitation:")
+    let text = text.trim_start();
+    is_xml(text) || text.starts_with("p2p-invitation:") || compact::is_compact(text)
 }

@@ -5,6 +5,7 @@
 mod args;
 mod chat;
 mod commands;
+mod compact;
 mod events;
 mod exit;
 mod group;
@@ -12,8 +13,10 @@ mod identity;
 mod input;
 mod invite;
 mod listen;
+mod password;
 mod peers;
 mod print;
+mod qr;
 mod times;
 
 use std::io::{self, IsTerminal};

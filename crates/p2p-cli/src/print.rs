@@ -23,6 +23,11 @@ impl Printer {
         Printer { json }
     }
 
+    /// Whether programs read it.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// One thing to say: a line for people, or a record for programs.
     pub(crate) fn say(&self, line: impl Display, record: &Value) -> Result<(), Failure> {
         self.list([line.to_string()], record)

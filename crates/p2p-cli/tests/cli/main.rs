@@ -4,8 +4,12 @@
 
 mod documented;
 mod errors;
+#[cfg(unix)]
+mod identities;
 mod output;
 mod process;
+#[cfg(unix)]
+mod qr;
 mod story;
 #[cfg(unix)]
 mod walkthrough;

@@ -163,7 +163,7 @@ fn the_end_of_input_does_not_end_listening() {
 #[test]
 fn a_signal_ends_listening_in_good_order() {
     let Pair { bob, online: mut ada, .. } = Pair::new();
-    for signal in ["-INT", "-TERM"] {
+    for signal in ["-INT", "-TERM", "-HUP"] {
         let mut bob = bob.start(&["listen", "--json"]);
         bob.record(&[("type", "status"), ("connected", "true")]);
         let sent = Command::new("kill").args([signal, &bob.id().to_string()]).status().unwrap();
