@@ -13,7 +13,7 @@ use crate::object::{Object, ObjectKind, Step};
 use crate::time::FileTime;
 
 /// What a node asks of cryptography. All calls are pure: the same arguments give the same answer until the
-/// implementation itself was changed through `Node::authority_mut`.
+/// implementation itself was changed through `Node::authority_mut` or by `&mut` here.
 pub trait Authority {
     /// This node's own identity.
     fn own_key(&self) -> KeyId;
@@ -53,9 +53,83 @@ pub trait Authority {
         bytes: &Bytes,
     ) -> Result<Object, Refusal>;
 
-    /// From now on `chain` is this identity's own in `group`.
+    /// From now on `chain` is this identity's own in `group`. If it was to be gained by a password, that is forgotten.
     fn adopt(&mut self, group: &KeyId, chain: Bytes);
+
+    /// Whether this identity is to join `group` by a password that is known here. An authority without passwords leaves
+    /// this and what follows as it is.
+    fn awaits_password(&self, _group: &KeyId) -> bool {
+        false
+    }
+
+    /// Joining: begins an exchange with `peer` on the connection of `session`, and gives its first message; `None` if
+    /// there is no password for `group`. What is secret of an exchange is kept here, under the number that the node
+    /// gives, until [`password_end`](Self::password_end). `entropy` is random and used for nothing else.
+    fn password_start(
+        &mut self,
+        _exchange: u64,
+        _group: &KeyId,
+        _session: &[u8; 32],
+        _peer: &KeyId,
+        _entropy: [u8; 32],
+    ) -> Option<Bytes> {
+        None
+    }
+
+    /// Admitting: answers the first message of `peer`. `group` and what its properties say of its password; `None` for a
+    /// group that is not here or has none: that is answered too, by something that cannot be told from an answer.
+    ///
+    /// # Errors
+    /// The message is none that a joiner sends; this does not depend on `group`. Nothing is kept then.
+    fn password_answer(
+        &mut self,
+        _exchange: u64,
+        _group: Option<(&KeyId, &[u8])>,
+        _session: &[u8; 32],
+        _peer: &KeyId,
+        _first: &[u8],
+        _entropy: [u8; 32],
+    ) -> Result<Bytes, Refusal> {
+        Err(WRONG_PASSWORD)
+    }
+
+    /// Joining: judges the answer, and gives the message with which the joiner shows that he knows the password, and who
+    /// he is.
+    ///
+    /// # Errors
+    /// The one who answered has another password.
+    fn password_confirm(&mut self, _exchange: u64, _answer: &[u8]) -> Result<Bytes, Refusal> {
+        Err(WRONG_PASSWORD)
+    }
+
+    /// Admitting: judges that message.
+    ///
+    /// # Errors
+    /// The joiner has another password, or is not who he says.
+    fn password_check(&mut self, _exchange: u64, _confirmation: &[u8]) -> Result<(), Refusal> {
+        Err(WRONG_PASSWORD)
+    }
+
+    /// Admitting: the chain of the joiner, with `role`, if this identity may issue it at `at`. Only after
+    /// [`password_check`](Self::password_check).
+    ///
+    /// # Errors
+    /// It may not.
+    fn password_issue(
+        &mut self,
+        _exchange: u64,
+        _role: Roles,
+        _at: &FileTime,
+    ) -> Result<Bytes, Refusal> {
+        Err(WRONG_PASSWORD)
+    }
+
+    /// An exchange is over, whichever way: what is kept of it is wiped.
+    fn password_end(&mut self, _exchange: u64) {}
 }
+
+/// The password is another, or there is none.
+const WRONG_PASSWORD: Refusal = Refusal { code: Code::CRYPT_E_BAD_MSG, detail: Code::NTE_BAD_DATA };
 
 /// A member of a group, as its verified chain shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Hash)]

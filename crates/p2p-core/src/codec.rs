@@ -29,6 +29,8 @@ pub(crate) const OBJECT_IDS_MAX: usize = 1_000;
 pub(crate) const OBJECT_WANT_MAX: usize = 64;
 /// Neighbours listed in WELCOME or REFUSE.
 pub(crate) const REFERRALS_MAX: usize = 32;
+/// Members listed in CANNOT_ISSUE.
+pub(crate) const ISSUERS_MAX: usize = 10;
 
 /// Application codes of a closed connection (RFC 9000 §20.2).
 pub mod close {
@@ -132,6 +134,11 @@ pub(crate) enum Frame {
     MemberProof(Bytes),
     SessionOk(Hello, Bytes),
     NoSession { reason: u64 },
+    PakeShare(Bytes),
+    PakeAnswer(Bytes),
+    PakeConfirm(Bytes),
+    YourGmc(Bytes),
+    CannotIssue(Vec<Referral>),
     Connect,
     Welcome(Vec<Referral>),
     Refuse { reason: u64, referrals: Vec<Referral> },
@@ -152,6 +159,11 @@ const HELLO: u64 = 0x01;
 const MEMBER_PROOF: u64 = 0x02;
 const SESSION_OK: u64 = 0x03;
 const NO_SESSION: u64 = 0x04;
+const PAKE_SHARE: u64 = 0x05;
+const PAKE_ANSWER: u64 = 0x06;
+const PAKE_CONFIRM: u64 = 0x07;
+const YOUR_GMC: u64 = 0x08;
+const CANNOT_ISSUE: u64 = 0x09;
 const CONNECT: u64 = 0x10;
 const WELCOME: u64 = 0x11;
 const REFUSE: u64 = 0x12;
@@ -199,7 +211,9 @@ impl FrameError {
 fn body_max(kind: u64) -> Option<u64> {
     Some(match kind {
         HELLO => 512,
-        MEMBER_PROOF => CHAIN_MAX as u64,
+        MEMBER_PROOF | YOUR_GMC => CHAIN_MAX as u64,
+        PAKE_SHARE | PAKE_ANSWER | PAKE_CONFIRM => 2 << 10,
+        CANNOT_ISSUE => 4 << 10,
         SESSION_OK => 33 << 10,
         NO_SESSION | CONNECT | ADDR_UPDATE => 1 << 10,
         WELCOME | REFUSE | DISCONNECT => 8 << 10,
@@ -230,9 +244,14 @@ impl Frame {
             Frame::NoSession { reason } => number(&mut head, NO_SESSION, *reason),
             Frame::Disconnect { reason } => number(&mut head, DISCONNECT, *reason),
             Frame::Hello(hello) => return long(HELLO, hello.to_bytes()),
-            Frame::MemberProof(chain) => {
-                prefix(&mut head, MEMBER_PROOF, chain.len());
-                return (head, Payload::One(chain.clone()));
+            Frame::MemberProof(chain) => return plain(MEMBER_PROOF, chain),
+            Frame::PakeShare(bytes) => return plain(PAKE_SHARE, bytes),
+            Frame::PakeAnswer(bytes) => return plain(PAKE_ANSWER, bytes),
+            Frame::PakeConfirm(bytes) => return plain(PAKE_CONFIRM, bytes),
+            Frame::YourGmc(chain) => return plain(YOUR_GMC, chain),
+            Frame::CannotIssue(issuers) => {
+                let issuers = &issuers[..issuers.len().min(ISSUERS_MAX)];
+                return long(CANNOT_ISSUE, fields::referrals_to_bytes(Vec::new(), issuers));
             }
             Frame::SessionOk(hello, chain) => {
                 let mut body = hello.to_bytes();
@@ -278,9 +297,14 @@ impl Frame {
                 Frame::SessionOk(hello, body.slice_ref(r.rest()))
             }
             NO_SESSION => Frame::NoSession { reason: r.varint()? },
+            PAKE_SHARE => Frame::PakeShare(body.slice_ref(r.rest())),
+            PAKE_ANSWER => Frame::PakeAnswer(body.slice_ref(r.rest())),
+            PAKE_CONFIRM => Frame::PakeConfirm(body.slice_ref(r.rest())),
+            YOUR_GMC => Frame::YourGmc(body.slice_ref(r.rest())),
+            CANNOT_ISSUE => Frame::CannotIssue(r.referrals(ISSUERS_MAX)?),
             CONNECT => Frame::Connect,
-            WELCOME => Frame::Welcome(r.referrals()?),
-            REFUSE => Frame::Refuse { reason: r.varint()?, referrals: r.referrals()? },
+            WELCOME => Frame::Welcome(r.referrals(REFERRALS_MAX)?),
+            REFUSE => Frame::Refuse { reason: r.varint()?, referrals: r.referrals(REFERRALS_MAX)? },
             DISCONNECT => Frame::Disconnect { reason: r.varint()? },
             ADDR_UPDATE => Frame::AddrUpdate(r.addresses(ADDRESSES_MAX)?),
             OBJECT_IDS => Frame::ObjectIds(r.object_ids(OBJECT_IDS_MAX)?),
@@ -325,6 +349,13 @@ fn prefix(head: &mut Head, kind: u64, len: usize) {
     let mut scratch = [0; 8];
     head.push(varint_into(&mut scratch, kind));
     head.push(varint_into(&mut scratch, len as u64));
+}
+
+/// A frame whose body is bytes that only others read.
+fn plain(kind: u64, body: &Bytes) -> (Head, Payload) {
+    let mut head = Head::new();
+    prefix(&mut head, kind, body.len());
+    (head, Payload::One(body.clone()))
 }
 
 fn short(head: &mut Head, kind: u64, body: &[u8]) {

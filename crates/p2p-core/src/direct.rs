@@ -88,6 +88,10 @@ impl Direct {
         }
     }
 
+    pub(crate) fn queued(&self) -> usize {
+        self.queued
+    }
+
     fn is_listed(&self) -> bool {
         matches!(self.state, State::Open | State::RemoteClosed)
     }
@@ -108,6 +112,9 @@ impl<A: Authority> Node<A> {
         if !address.is_dialable() {
             return Err(Error::InvalidArgument("the address cannot be dialled"));
         }
+        if self.is_ambiguous(key, expect) {
+            return Err(Error::InvalidArgument("several members have this name, only keys differ"));
+        }
         if !online {
             return Err(Error::NotReady);
         }
@@ -121,6 +128,7 @@ impl<A: Authority> Node<A> {
             return Err(Error::TooMany);
         }
         let id = self.fresh_connection();
+        self.stats.directs_opened += 1;
         self.directs.insert(id, Direct::new(key, State::Dialing, expect, address));
         if let Some(group) = self.groups.get_mut(&key) {
             group.directs += 1;
@@ -131,6 +139,18 @@ impl<A: Authority> Node<A> {
             None => self.dial_for_direct(address, expect, id),
         }
         Ok(id)
+    }
+
+    /// Whether an authority, 160 bits of a key's 256, is that of several members. Nobody makes a second key for somebody
+    /// else's, but whoever tries 2^80 keys has two of its own; neither is to be taken for the other.
+    fn is_ambiguous(&self, key: GroupKey, expect: Expect) -> bool {
+        let (Expect::Authority(authority), Some(group)) = (expect, self.groups.get(&key)) else {
+            return false;
+        };
+        let (mut first, mut last) = (KeyId([0; 32]), KeyId([0xff; 32]));
+        first.0[..20].copy_from_slice(&authority);
+        last.0[..20].copy_from_slice(&authority);
+        group.members.range(first..=last).nth(1).is_some()
     }
 
     fn directs_with(&self, key: GroupKey, expect: Expect) -> usize {
@@ -295,13 +315,17 @@ impl<A: Authority> Node<A> {
             return Err(Error::ConnectionNotFound);
         };
         if bytes.len() > limits.0.min(direct.message_max) {
+            self.stats.messages_unsendable += 1;
             return Err(Error::InvalidArgument("the message is longer than both sides accept"));
         }
         if direct.queued > 0 && direct.queued + bytes.len() > limits.1 {
             direct.starved = true;
+            self.stats.messages_unsendable += 1;
             return Err(Error::QueueFull);
         }
         direct.sent += 1;
+        self.stats.messages_sent += 1;
+        self.stats.message_bytes_sent += bytes.len() as u64;
         loop {
             let fragment = bytes.split_to(bytes.len().min(limits.2));
             let more = !bytes.is_empty();
@@ -382,6 +406,10 @@ impl<A: Authority> Node<A> {
             s.role = Role::Direct(id);
         }
         let verdict = if wanted && room { Step::Admitted } else { Step::Declined };
+        match verdict {
+            Step::Admitted => self.stats.opens_accepted += 1,
+            _ => self.stats.opens_refused += 1,
+        }
         self.run(id, verdict, Cause::Orderly);
     }
 
@@ -458,6 +486,11 @@ impl<A: Authority> Node<A> {
     }
 
     fn tell(&mut self, id: ConnectionId, change: ConnectionChange, cause: Cause) {
+        match change {
+            ConnectionChange::Connected => self.stats.directs_connected += 1,
+            ConnectionChange::Disconnected => self.stats.directs_disconnected += 1,
+            ConnectionChange::Failed => self.stats.directs_failed += 1,
+        }
         let Some(direct) = self.directs.get(&id) else { return };
         let connection = Connection { id, change, peer: direct.peer, node: direct.node, cause };
         let group = direct.group;

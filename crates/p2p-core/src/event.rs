@@ -52,6 +52,29 @@ pub enum Event {
         /// Why.
         refusal: Refusal,
     },
+    /// While joining by password: whoever answered does not know our password, or is no member. Others are asked.
+    PasswordRejected {
+        /// The key that the peer proved.
+        peer: KeyId,
+        /// Where it is.
+        remote: Address,
+    },
+    /// Somebody began to join by password and has not shown that he knows it: a wrong password, or one who gave up. He
+    /// learns no more than that.
+    PasswordFailed {
+        /// The key that the peer proved.
+        peer: KeyId,
+        /// Where it called from.
+        remote: Address,
+    },
+    /// Somebody who tries to join by password has to wait, for there were too many tries from where he is, by him, or on
+    /// this node.
+    PasswordDelayed {
+        /// The key that the peer proved.
+        peer: KeyId,
+        /// Where it called from.
+        remote: Address,
+    },
     /// A send was refused for lack of room on this connection, and there is room again.
     Writable(ConnectionId),
     /// A membership was taken back. Sessions and connections that depended on it end.
@@ -64,7 +87,7 @@ pub enum Event {
         /// What the creator signed.
         properties: Arc<Properties>,
     },
-    /// Our own membership is this one from now on.
+    /// Our own membership is this one from now on: a later one, or the first, gained by the group's password.
     Renewed {
         /// The new membership.
         member: Arc<Member>,

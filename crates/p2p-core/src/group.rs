@@ -427,6 +427,7 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn on_stored(&mut self, ticket: Ticket, result: Result<(), Code>) {
         let Some((key, pending)) = self.tickets.remove(&ticket) else { return };
+        self.stats.stores_failed += u64::from(result.is_err());
         if !self.groups.contains_key(&key) {
             return;
         }

@@ -118,9 +118,11 @@ mod link;
 mod neighbour;
 mod node;
 mod object;
+mod password;
 mod revocations;
 mod search;
 mod session;
+mod stats;
 mod time;
 mod timers;
 pub mod trace;
@@ -147,4 +149,5 @@ pub use object::{
     Step,
 };
 pub use revocations::{Inserted, Revocations};
+pub use stats::{Load, Stats, balance};
 pub use time::{FileTime, Now, Tick};

@@ -24,6 +24,14 @@ pub struct Limits {
     pub checks_per_prefix: u32,
     /// Chains checked per second by the node, without those seen before.
     pub checks: u32,
+    /// Exchanges of passwords under way on this node, as joiner or as member.
+    pub password_exchanges: usize,
+    /// Tries to join by password in a minute from one source prefix; loopback is exempt. Those above it wait.
+    pub password_tries_per_prefix: usize,
+    /// The same by one identity.
+    pub password_tries_per_peer: usize,
+    /// The same on the whole node.
+    pub password_tries: usize,
     /// Direct connections with one peer in one group.
     pub directs_per_peer: usize,
     /// Direct connections of one group.
@@ -64,6 +72,11 @@ pub struct Limits {
     pub handshake: u64,
     /// An opener waits this long for SESSION_OK.
     pub proof: u64,
+    /// A member gives a joiner this long for the whole exchange of passwords.
+    pub password: u64,
+    /// The first try above a limit waits this long, the next ones twice as long each; who would wait longer than
+    /// `password` is not answered.
+    pub password_delay: u64,
     /// A refusal leaves this long after the last byte of the proof.
     pub refusal_delay: u64,
     /// CONNECT is given up after this.
@@ -98,6 +111,10 @@ impl Default for Limits {
             held_opens_per_link: 8,
             checks_per_prefix: 8,
             checks: 100,
+            password_exchanges: 32,
+            password_tries_per_prefix: 5,
+            password_tries_per_peer: 5,
+            password_tries: 30,
             directs_per_peer: 64,
             directs_per_group: 1_024,
             message: 4 << 20,
@@ -118,6 +135,8 @@ impl Default for Limits {
             stream_window: 1_250_000,
             handshake: 10 * SECOND,
             proof: 10 * SECOND,
+            password: 30 * SECOND,
+            password_delay: SECOND,
             refusal_delay: 25_000,
             welcome: 10 * SECOND,
             direct_open: 30 * SECOND,

@@ -156,6 +156,7 @@ impl<A: Authority> Node<A> {
             next_stream: 0,
         };
         self.links.insert(id, link);
+        self.stats.links_up += 1;
         self.timer(Timer::Handshake(id), self.limits.handshake);
         match dial {
             Some(dial) => self.dial_succeeded(dial, id),
@@ -173,6 +174,7 @@ impl<A: Authority> Node<A> {
         let mut theirs: Vec<(Tick, LinkId)> = theirs.map(|(id, l)| (l.up, *id)).collect();
         theirs.sort_unstable();
         if theirs.len() > self.limits.links_per_peer {
+            self.stats.links_limited += 1;
             self.close_link(theirs[0].1, close::LIMIT);
         }
     }
@@ -193,6 +195,7 @@ impl<A: Authority> Node<A> {
         };
         let all = strangers(self, None);
         if all.len() > self.limits.strangers {
+            self.stats.links_limited += 1;
             self.close_link(all[0].1, close::LIMIT);
         }
         if newest.is_loopback() {
@@ -200,6 +203,7 @@ impl<A: Authority> Node<A> {
         }
         let near = strangers(self, Some(newest.prefix()));
         if near.len() > self.limits.strangers_per_prefix {
+            self.stats.links_limited += 1;
             self.close_link(near[0].1, close::LIMIT);
         }
     }
@@ -224,6 +228,7 @@ impl<A: Authority> Node<A> {
                     let why = if itself { Cause::Itself } else { Cause::Lost };
                     self.control_ended(id, stream, control, why);
                 }
+                Some(Role::Held(_)) => self.stats.opens_dropped += 1,
                 _ => {}
             }
         }
@@ -231,6 +236,7 @@ impl<A: Authority> Node<A> {
             self.links.get(&id).into_iter().flat_map(|l| l.inherited.keys().copied()).collect();
         inherited.into_iter().for_each(|group| self.disinherit(id, group, Cause::Lost));
         let gone = self.links.remove(&id);
+        self.stats.links_ended += u64::from(gone.is_some());
         for direct in moving {
             self.open_elsewhere(direct, gone.as_ref().and_then(|l| l.instance));
         }
@@ -258,9 +264,17 @@ impl<A: Authority> Node<A> {
         loop {
             let Some(s) = self.stream(link, stream) else { return };
             match s.decoder.next() {
-                Err(error) => return self.close_link(link, error.close_code()),
+                Err(error) => {
+                    self.stats.links_undecodable += 1;
+                    return self.close_link(link, error.close_code());
+                }
                 Ok(None) => break,
-                Ok(Some(frame)) => self.on_frame(link, stream, frame),
+                Ok(Some(frame)) => {
+                    self.stats.frames_received += 1;
+                    let refused = self.stats.frames_refused;
+                    self.on_frame(link, stream, frame);
+                    self.stats.frames_accepted += u64::from(self.stats.frames_refused == refused);
+                }
             }
         }
         self.refill(link, stream);
@@ -275,6 +289,8 @@ impl<A: Authority> Node<A> {
             }
             (Role::Control(_), frame) => {
                 if !self.is_awaited(link, stream, &frame) && self.control_rate_exceeded(link) {
+                    self.stats.frames_refused += 1;
+                    self.stats.links_flooded += 1;
                     return self.close_link(link, close::FLOOD);
                 }
                 self.on_control_frame(link, stream, frame);
@@ -334,11 +350,14 @@ impl<A: Authority> Node<A> {
                 };
                 self.control_ended(link, stream, control, cause);
             }
+            Role::Held(_) => self.stats.opens_dropped += 1,
             _ => {}
         }
         if self.stream(link, stream).is_some() {
             self.abort(link, stream, code);
         }
+        // It may have been the last that kept a superfluous link.
+        self.retire(link);
     }
 
     pub(crate) fn on_sent(&mut self, link: LinkId, stream: StreamId, bytes: u32) {
@@ -359,6 +378,7 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn on_handshake_timer(&mut self, link: LinkId) {
         if self.links.get(&link).is_some_and(|l| !l.has_session()) {
+            self.stats.links_silent += 1;
             self.close_link(link, close::NO_SESSION);
         }
     }
@@ -392,6 +412,7 @@ impl<A: Authority> Node<A> {
     /// Gives the credit that the stream's role allows.
     pub(crate) fn refill(&mut self, link: LinkId, stream: StreamId) {
         if self.links.get(&link).is_some_and(|l| l.control_queued > CONTROL_QUEUE_MAX) {
+            self.stats.links_slow += 1;
             return self.close_link(link, close::SLOW);
         }
         let Some(s) = self.stream(link, stream) else { return };
@@ -437,9 +458,12 @@ impl<A: Authority> Node<A> {
     }
 
     pub(crate) fn abort(&mut self, link: LinkId, stream: StreamId, code: u64) {
-        if let Some(l) = self.links.get_mut(&link).filter(|l| !l.closing)
-            && l.drop_stream(stream)
-        {
+        let held = |s: &Stream| matches!(s.role, Role::Held(_));
+        if let Some(l) = self.links.get_mut(&link).filter(|l| !l.closing) {
+            self.stats.opens_dropped += u64::from(l.streams.get(&stream).is_some_and(held));
+            if !l.drop_stream(stream) {
+                return;
+            }
             self.forget_stream_timers(link, stream);
             self.push(Output::Abort { link, stream, code });
         }
@@ -451,11 +475,13 @@ impl<A: Authority> Node<A> {
         {
             self.timers.cancel(timer);
         }
+        self.end_exchange(link, stream);
     }
 
     /// A well-formed frame in a wrong state: the third in ten minutes closes the link.
     pub(crate) fn violation(&mut self, link: LinkId) {
         let now = self.now.tick;
+        self.stats.frames_refused += 1;
         let Some(l) = self.links.get_mut(&link) else { return };
         let recent = |t: &Option<Tick>| t.is_some_and(|t| now.since(t) < VIOLATION_WINDOW);
         if l.violations.iter().all(recent) {

@@ -86,16 +86,22 @@ impl<A: Authority> Node<A> {
                     self.timers.cancel(Timer::Welcome(link, stream));
                     self.neighbour_connected(key, peer);
                 }
+                // Somebody counts us as a neighbour who has given up asking: it came too late.
+                self.decline(key, peer);
                 if !closing {
                     self.take_referrals(key, link, referrals);
                     self.welcomed(key, peer);
                 }
             }
+            Frame::Refuse { .. } if state.id().is_some() => {
+                // It did not count us as one, and has no room now.
+                self.neighbour_gone(key, peer, Cause::Refused(refuse::BUSY));
+            }
             Frame::Refuse { referrals, .. } => {
                 let Neighbour::Asked(link, stream) = state else { return false };
                 self.timers.cancel(Timer::Welcome(link, stream));
                 self.set_neighbour(key, peer, Neighbour::None);
-                self.take_referrals(key, link, referrals);
+                self.take_referrals(key, link, self.strangers_of(key, referrals));
                 self.candidate_failed(key, Cause::Refused(refuse::BUSY));
             }
             Frame::Disconnect { .. } => self.neighbour_gone(key, peer, Cause::Left),
@@ -108,6 +114,18 @@ impl<A: Authority> Node<A> {
             _ => return false,
         }
         true
+    }
+
+    /// Referrals to nodes that are not in session with us. The others have refused as well, or will be asked in their time:
+    /// nodes without room that point to each other must not be asked in turn, for ever.
+    fn strangers_of(&self, key: GroupKey, mut referrals: Vec<Referral>) -> Vec<Referral> {
+        if let Some(group) = self.groups.get(&key) {
+            let near = |r: &Referral| {
+                group.peers.iter().any(|((peer, _), p)| *peer == r.key && p.node == r.node)
+            };
+            referrals.retain(|r| !near(r));
+        }
+        referrals
     }
 
     fn on_connect(&mut self, key: GroupKey, peer: PeerKey, link: LinkId, stream: StreamId) {
@@ -129,12 +147,8 @@ impl<A: Authority> Node<A> {
         }
         // Had we asked too, the peer's question is as good as its answer; its welcome still comes.
         if state.id().is_none() {
-            if let Neighbour::Asked(asked, on) = state {
-                self.timers.cancel(Timer::Welcome(asked, on));
-                // Of two links between us one goes, and our question perhaps with it: it stands where the peer's does.
-                if !ready && (asked, on) != (link, stream) {
-                    self.write(link, stream, &Frame::Connect);
-                }
+            if let Neighbour::Asked(link, stream) = state {
+                self.timers.cancel(Timer::Welcome(link, stream));
             }
             self.neighbour_connected(key, peer);
             self.update_status(key);
@@ -207,6 +221,15 @@ impl<A: Authority> Node<A> {
         let found = self.groups.iter().find_map(|(key, g)| of(g).map(|peer| (*key, peer)));
         if let Some((key, peer)) = found {
             self.neighbour_gone(key, peer, Cause::Timeout);
+            self.decline(key, peer);
+        }
+    }
+
+    /// Tells a peer that may have said yes, where we did not hear it, that we are no neighbours.
+    fn decline(&mut self, key: GroupKey, peer: PeerKey) {
+        let state = self.groups.get(&key).and_then(|g| g.peers.get(&peer)).map(|p| p.neighbour);
+        if let (Some(Neighbour::None), Some((link, stream))) = (state, self.carrier(key, peer)) {
+            self.write(link, stream, &Frame::Disconnect { reason: LEAVING });
         }
     }
 
@@ -287,10 +310,15 @@ impl<A: Authority> Node<A> {
         entry.carriers.retain(|c| *c != (link, stream));
         let last = entry.carriers.is_empty();
         let asked_here = entry.neighbour == Neighbour::Asked(link, stream);
+        let connected = entry.neighbour.id().is_some();
         if !last {
             if asked_here {
                 entry.neighbour = Neighbour::None;
                 self.ask_neighbour(key, peer);
+                self.decline(key, peer);
+            } else if connected && let Some((link, stream)) = self.carrier(key, peer) {
+                // What made us neighbours may have gone with this stream: our answer, or our question that was one.
+                self.write(link, stream, &Frame::Connect);
             }
             return;
         }

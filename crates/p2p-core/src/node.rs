@@ -17,9 +17,11 @@ use crate::io::{
     DialId, Expect, GroupSnapshot, Input, LinkId, Output, StoreChange, StreamId, Ticket, Timer,
 };
 use crate::limits::Limits;
-use crate::link::Link;
+use crate::link::{Link, Role};
 use crate::object::{Object, ObjectId, ObjectKind, Properties, Revocation};
+use crate::password::{Exchange, Tries};
 use crate::search::Dial;
+use crate::stats::{Load, Stats};
 use crate::time::{Now, Tick};
 use crate::timers::Timers;
 use crate::verdict::Gates;
@@ -103,6 +105,9 @@ pub struct Node<A> {
     pub(crate) ghosts: BTreeMap<ConnectionId, Ghost>,
     pub(crate) budgets: BTreeMap<KeyId, PeerBudget>,
     pub(crate) tickets: BTreeMap<Ticket, (GroupKey, Pending)>,
+    /// Exchanges of passwords, by the control stream that carries each.
+    pub(crate) exchanges: BTreeMap<(LinkId, StreamId), Exchange>,
+    pub(crate) tries: Tries,
     pub(crate) listening: Arc<[Address]>,
     pub(crate) listen_on: bool,
     /// The socket could not be opened, or was lost.
@@ -110,6 +115,7 @@ pub struct Node<A> {
     /// What is broken about it.
     #[cfg(feature = "mutations")]
     pub(crate) patch: Option<&'static crate::direct::mutations::Patch>,
+    pub(crate) stats: Stats,
     rng: ChaCha12Rng,
     next_id: u64,
     next_connection: u64,
@@ -156,11 +162,14 @@ impl<A: Authority> Node<A> {
             ghosts: BTreeMap::new(),
             budgets: BTreeMap::new(),
             tickets: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            tries: Tries::default(),
             listening: Arc::from([]),
             listen_on: false,
             listen_failed: false,
             #[cfg(feature = "mutations")]
             patch: None,
+            stats: Stats::default(),
             rng,
             next_id: 1,
             next_connection,
@@ -218,6 +227,37 @@ impl<A: Authority> Node<A> {
         &self.limits
     }
 
+    /// What this node has done since its start.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// What it holds at the moment. Goes through all links and direct connections: not for every message.
+    pub fn load(&self) -> Load {
+        let mut load = Load {
+            groups: self.groups.len(),
+            links: self.links.len(),
+            dials: self.dials.len(),
+            directs: self.directs.len(),
+            queued_bytes: self.directs.values().map(|d| d.queued()).sum(),
+            unread_bytes: self.budgets.values().map(|b| b.unread()).sum(),
+            stores: self.tickets.len(),
+            ..Load::default()
+        };
+        for link in self.links.values() {
+            load.strangers += usize::from(!link.trusted);
+            for stream in link.streams.values() {
+                match &stream.role {
+                    Role::Held(_) => load.held_opens += 1,
+                    Role::Control(control) if control.is_up() => load.sessions += 1,
+                    Role::Control(control) if control.is_checking() => load.proofs += 1,
+                    _ => {}
+                }
+            }
+        }
+        load
+    }
+
     /// This node's own endpoints, best first; empty while it does not listen.
     pub fn listening(&self) -> &[Address] {
         &self.listening
@@ -225,10 +265,12 @@ impl<A: Authority> Node<A> {
 
     /// Opens a group of which this identity is a member; it starts offline.
     ///
-    /// `own` is the identity's own membership, `snapshot` what the store knows.
+    /// `own` is the identity's own membership, `snapshot` what the store knows. If the membership is still to be gained by
+    /// the group's password ([`Authority::awaits_password`]), `own` has the identity's names, no roles, no end and an
+    /// empty chain; `Event::Renewed` tells when it is there, `Event::PasswordRejected` who does not know the password.
     ///
     /// # Errors
-    /// [`Error::NoMembership`] if the authority has no chain for it, [`Error::InvalidArgument`] if the group is open or
+    /// [`Error::NoMembership`] if the authority has neither chain nor password for it, [`Error::InvalidArgument`] if the group is open or
     /// `own` is somebody else's, [`Error::TooMany`] at `limits.groups`.
     pub fn open_group(
         &mut self,
@@ -245,7 +287,11 @@ impl<A: Authority> Node<A> {
             return Err(Error::InvalidArgument("the group is open already"));
         }
         if self.authority.own_chain(&group).is_none() {
-            return Err(Error::NoMembership);
+            // Whoever is to gain a membership has had none, and knows nothing of the group.
+            if !own.chain.is_empty() || !self.authority.awaits_password(&group) {
+                return Err(Error::NoMembership);
+            }
+            snapshot.synchronised = false;
         }
         if self.groups.len() >= self.limits.groups {
             return Err(Error::TooMany);
@@ -306,8 +352,9 @@ impl<A: Authority> Node<A> {
     /// `peer` is [`Expect::Key`] or [`Expect::Authority`].
     ///
     /// # Errors
-    /// [`Error::InvalidGroup`]; [`Error::InvalidArgument`] for an address that cannot be dialled or a peer that is
-    /// anyone; [`Error::NotReady`] while the group is offline; [`Error::ConnectSelf`]; [`Error::TooMany`].
+    /// [`Error::InvalidGroup`]; [`Error::InvalidArgument`] for an address that cannot be dialled, a peer that is anyone,
+    /// or an authority that several members are known to have; [`Error::NotReady`] while the group is offline;
+    /// [`Error::ConnectSelf`]; [`Error::TooMany`].
     pub fn open_direct(
         &mut self,
         group: GroupKey,
@@ -504,6 +551,7 @@ impl<A: Authority> Node<A> {
     pub(crate) fn store(&mut self, group: GroupKey, pending: Pending, change: StoreChange) {
         let ticket = Ticket(self.fresh_id());
         self.tickets.insert(ticket, (group, pending));
+        self.stats.stores_begun += 1;
         self.push(Output::Store { ticket, change: change.into() });
     }
 

@@ -132,6 +132,9 @@ impl<A: Authority> Node<A> {
         if self.timers.is_set(Timer::Search(key)) || self.listening.is_empty() {
             return;
         }
+        if self.is_asking(key) {
+            return;
+        }
         let full = self.neighbour_count(key) >= self.limits.neighbours;
         while self.attempts(key) < self.limits.dials && !full {
             let Some(group) = self.groups.get_mut(&key).filter(|g| g.life.admits_sessions()) else {
@@ -144,6 +147,13 @@ impl<A: Authority> Node<A> {
             }
         }
         self.search_progress(key);
+    }
+
+    /// Somebody is there whom we have no use for yet.
+    pub(crate) fn postpone_candidate(&mut self, key: GroupKey, address: Address, peer: KeyId) {
+        if let Some(group) = self.groups.get_mut(&key) {
+            group.search.add(address, Expect::Key(peer));
+        }
     }
 
     /// Whether something was begun that takes time.
@@ -253,6 +263,7 @@ impl<A: Authority> Node<A> {
         }
         let id = DialId(self.fresh_id());
         self.dials.insert(id, Dial { address, expect, wants: alloc::vec![want] });
+        self.stats.dials_started += 1;
         self.push(Output::Dial { dial: id, address, expect });
     }
 
@@ -261,7 +272,9 @@ impl<A: Authority> Node<A> {
     }
 
     pub(crate) fn dial_succeeded(&mut self, dial: DialId, link: LinkId) {
-        let wants = self.dials.remove(&dial).map(|d| d.wants).unwrap_or_default();
+        let gone = self.dials.remove(&dial);
+        self.stats.dials_up += u64::from(gone.is_some());
+        let wants = gone.map(|d| d.wants).unwrap_or_default();
         if wants.is_empty() {
             return self.close_link(link, close::SHUTDOWN);
         }
@@ -279,6 +292,7 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn on_dial_failed(&mut self, dial: DialId, cause: DownCause) {
         let Some(dial) = self.dials.remove(&dial) else { return };
+        self.stats.dials_failed += 1;
         let cause = cause_of(cause);
         for want in dial.wants {
             match want {
@@ -313,6 +327,7 @@ impl<A: Authority> Node<A> {
         }
         for id in idle {
             self.dials.remove(&id);
+            self.stats.dials_cancelled += 1;
             self.push(Output::CancelDial { dial: id });
         }
     }

@@ -17,6 +17,7 @@ use crate::id::{ConnectionId, GroupKey, InstanceId, KeyId};
 use crate::io::{LinkId, Output, StreamId, Timer};
 use crate::link::Role;
 use crate::node::Node;
+use crate::password::Stage;
 use crate::verdict::REVOKED;
 
 /// Control frames go before everything else, and the first proof before the second: until one of them stands the peer's
@@ -48,6 +49,8 @@ pub(crate) enum Phase {
     AwaitProof { may_read: bool },
     /// The proof is here; its check waits for its turn.
     Checking { chain: Bytes },
+    /// One side has no membership yet, and the other may give it one.
+    Password(Stage),
     /// Turned down; the refusal waits for its moment.
     Refusing,
     /// The session stands.
@@ -60,7 +63,20 @@ impl Control {
     }
 
     pub(crate) fn may_read(&self) -> bool {
-        matches!(self.phase, Phase::Offered | Phase::Up | Phase::AwaitProof { may_read: true })
+        match &self.phase {
+            Phase::Password(stage) => stage.may_read(),
+            phase => {
+                matches!(phase, Phase::Offered | Phase::Up | Phase::AwaitProof { may_read: true })
+            }
+        }
+    }
+
+    /// The peer's proof is here and not answered yet.
+    pub(crate) fn is_checking(&self) -> bool {
+        match &self.phase {
+            Phase::Password(stage) => stage.is_admitting(),
+            phase => matches!(phase, Phase::Checking { .. } | Phase::Refusing),
+        }
     }
 
     fn instance(&self) -> InstanceId {
@@ -81,18 +97,30 @@ impl<A: Authority> Node<A> {
             }
             return;
         }
+        let (address, peer) = (link.remote, link.peer);
+        if self.is_asking(group) {
+            return self.postpone_candidate(group, address, peer);
+        }
+        let Some(link) = self.links.get(&id) else { return };
         let rank = PRIORITY - i8::try_from(link.controls.len().min(90)).unwrap_or(90);
         let Some(key) = self.groups.get(&group).filter(|g| g.life.admits_sessions()).map(|g| g.key)
         else {
             return;
         };
-        let Some(chain) = self.authority.own_chain(&key) else { return };
+        let (first, exchange) = match self.authority.own_chain(&key) {
+            Some(chain) => (Frame::MemberProof(chain), None),
+            None => match self.begin_by_password(id, &key) {
+                Some((share, exchange)) => (share, Some(exchange)),
+                None => return,
+            },
+        };
+        let Some(link) = self.links.get(&id) else { return };
         let session = self.authority.session(&link.binding, &key);
         let dialled = link.dialled;
         let control = Control {
             group: Some(group),
             opener: true,
-            phase: Phase::Offered,
+            phase: if exchange.is_some() { Phase::Password(Stage::Asked) } else { Phase::Offered },
             tag_in: self.authority.tag(&session, !dialled),
             tag_out: self.authority.tag(&session, dialled),
             hello: None,
@@ -105,9 +133,12 @@ impl<A: Authority> Node<A> {
             link.controls.insert(group, stream);
         }
         self.write(id, stream, &Frame::Hello(hello));
-        self.write(id, stream, &Frame::MemberProof(chain));
+        self.write(id, stream, &first);
         self.refill(id, stream);
-        self.timer(Timer::Proof(id, stream), self.limits.proof);
+        match exchange {
+            Some(exchange) => self.begun_by_password(id, stream, exchange),
+            None => self.timer(Timer::Proof(id, stream), self.limits.proof),
+        }
     }
 
     fn hello(&self, group: GroupKey, tag: [u8; 16]) -> Hello {
@@ -238,6 +269,7 @@ impl<A: Authority> Node<A> {
                     Phase::AwaitProof { may_read: true } | Phase::Checking { .. } => {
                         free = free.saturating_sub(1)
                     }
+                    Phase::Password(stage) if stage.is_admitting() => free = free.saturating_sub(1),
                     Phase::AwaitProof { .. } => next.push(*stream),
                     _ => {}
                 }
@@ -262,7 +294,10 @@ impl<A: Authority> Node<A> {
             (Phase::Offered, Frame::SessionOk(hello, chain)) => {
                 self.on_session_ok(id, stream, hello, &chain)
             }
-            (Phase::Offered, Frame::NoSession { .. }) => {
+            (
+                Phase::Offered | Phase::Password(Stage::Asked | Stage::Confirmed),
+                Frame::NoSession { .. },
+            ) => {
                 let Some(control) = self.take_control(id, stream) else { return };
                 self.finish(id, stream);
                 self.control_ended(id, stream, control, Cause::NotAuthenticated);
@@ -273,7 +308,11 @@ impl<A: Authority> Node<A> {
                     self.control_violation(id, stream);
                 }
             }
-            _ => self.control_violation(id, stream),
+            (_, frame) => {
+                if !self.on_password_frame(id, stream, frame) {
+                    self.control_violation(id, stream);
+                }
+            }
         }
     }
 
@@ -298,14 +337,17 @@ impl<A: Authority> Node<A> {
             return self.control_violation(id, stream);
         }
         self.replace_previous(id, hello.previous);
+        self.stats.proofs_received += 1;
         match self.check(group, &peer, chain) {
             Ok(member) => {
+                self.stats.proofs_accepted += 1;
                 if let Some(control) = self.links.get_mut(&id).and_then(|l| l.control_mut(stream)) {
                     control.hello = Some(hello);
                 }
                 self.session_up(id, stream, group, member);
             }
             Err(refusal) => {
+                self.stats.proofs_refused += 1;
                 self.event(group, Event::Refused { peer, remote, refusal });
                 let control = self.take_control(id, stream);
                 self.abort(id, stream, reset::PROOF);
@@ -329,6 +371,7 @@ impl<A: Authority> Node<A> {
         let own = self.groups.get(&group).and_then(|g| self.authority.own_chain(&g.key));
         match (self.check(group, &peer, chain), own) {
             (Ok(member), Some(own)) => {
+                self.stats.proofs_accepted += 1;
                 let tag =
                     self.links.get_mut(&id).and_then(|l| l.control_mut(stream)).map(|c| c.tag_out);
                 let hello = self.hello(group, tag.unwrap_or_default());
@@ -345,7 +388,10 @@ impl<A: Authority> Node<A> {
 
     /// Sends the one refusal.
     pub(crate) fn refuse_now(&mut self, id: LinkId, stream: StreamId) {
-        let Some(control) = self.take_control(id, stream) else { return };
+        let Some(mut control) = self.take_control(id, stream) else { return };
+        self.stats.proofs_refused += 1;
+        // Its proof is answered: nothing of it is under way any longer.
+        control.phase = Phase::AwaitProof { may_read: false };
         self.write(id, stream, &Frame::NoSession { reason: REFUSED });
         self.finish(id, stream);
         self.control_ended(id, stream, control, Cause::NotAuthenticated);
@@ -363,6 +409,7 @@ impl<A: Authority> Node<A> {
         let peer_key = link.peer;
         let Some(control) = link.control_mut(stream) else { return };
         control.phase = Phase::Up;
+        self.stats.sessions_up += 1;
         let waiting = core::mem::take(&mut control.waiting);
         let (wants, tag) = (control.wants_neighbour, control.tag_in);
         let Some(hello) = control.hello.clone() else { return };
@@ -443,6 +490,8 @@ impl<A: Authority> Node<A> {
         if let Some(link) = self.links.get_mut(&id) {
             link.controls.retain(|_, s| *s != stream);
         }
+        self.stats.sessions_ended += u64::from(control.is_up());
+        self.stats.proofs_abandoned += u64::from(control.is_checking());
         if let Some(group) = control.group {
             let instance = control.instance();
             if control.is_up() {

@@ -70,6 +70,7 @@ impl<A: Authority> Node<A> {
         let (peer, remote) = (link.peer, link.remote);
         let Some(control) = link.control_mut(stream) else { return };
         control.phase = Phase::Checking { chain: chain.clone() };
+        self.stats.proofs_received += 1;
         let group = control.group;
         let known = group
             .and_then(|g| self.groups.get(&g))
@@ -78,9 +79,12 @@ impl<A: Authority> Node<A> {
         let due = if known { Some(now) } else { self.gates.reserve(&remote, &self.limits, now) };
         match due {
             Some(due) if due <= now => self.on_verdict_timer(id, stream),
-            Some(due) => self.timers.set(Timer::Verdict(id, stream), due),
+            Some(due) => {
+                self.stats.proofs_delayed += 1;
+                self.timers.set(Timer::Verdict(id, stream), due);
+            }
             // Its turn would come after its time is up; the timer for the proof ends it.
-            None => {}
+            None => self.stats.proofs_delayed += 1,
         }
     }
 
@@ -95,6 +99,7 @@ impl<A: Authority> Node<A> {
                 self.answer_proof(id, stream, group, &chain);
             }
             (Phase::Checking { .. }, None) => self.refuse_later(id, stream),
+            (Phase::Password(_), _) => self.answer_share(id, stream),
             (Phase::Refusing, _) => self.refuse_now(id, stream),
             _ => {}
         }
@@ -104,10 +109,11 @@ impl<A: Authority> Node<A> {
     /// byte if it need not wait. So it does not tell how long the check took, or that there was none.
     pub(crate) fn refuse_later(&mut self, id: LinkId, stream: StreamId) {
         let (now, delay) = (self.now.tick, self.limits.refusal_delay);
+        self.end_exchange(id, stream);
         let Some(control) = self.links.get_mut(&id).and_then(|l| l.control_mut(stream)) else {
             return;
         };
-        if !matches!(control.phase, Phase::Checking { .. }) {
+        if !control.is_checking() || control.phase == Phase::Refusing {
             return;
         }
         control.phase = Phase::Refusing;

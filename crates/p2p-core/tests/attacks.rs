@@ -39,7 +39,7 @@ impl Target {
 
     fn of(papers: [Paper; 2], limits: Limits, synchronised: [bool; 2]) -> Target {
         let chains = papers.iter().map(|paper| (paper.group, paper.chain())).collect();
-        let fake = Fake { own: papers[0].member, chains };
+        let fake = Fake { own: papers[0].member, chains, passwords: Default::default() };
         let now = Now { tick: Tick(0), wall: GENESIS };
         let mut node = Node::new(Config { limits, previous: None }, fake, [5; 32], now);
         let groups = [0, 1].map(|n| {
@@ -80,6 +80,10 @@ impl Target {
             }
             self.log.push((self.tick, output.clone()));
             new.push(output);
+        }
+        for (what, received, accounted) in p2p_core::balance(&self.node.stats(), &self.node.load())
+        {
+            assert_eq!(received, accounted, "{what}");
         }
         new
     }

@@ -28,7 +28,7 @@ impl Target {
     fn with(limits: Limits) -> Target {
         let own = Paper::new(key(1), key(100));
         let chains = [(key(1), own.chain())].into();
-        let fake = Fake { own: own.member, chains };
+        let fake = Fake { own: own.member, chains, passwords: Default::default() };
         let config = Config { limits, previous: None };
         let now = Now { tick: Tick(0), wall: GENESIS };
         let mut node = Node::new(config, fake, [5; 32], now);
@@ -63,6 +63,10 @@ impl Target {
             }
             self.log.push((self.tick, output.clone()));
             new.push(output);
+        }
+        for (what, received, accounted) in p2p_core::balance(&self.node.stats(), &self.node.load())
+        {
+            assert_eq!(received, accounted, "{what}");
         }
         new
     }

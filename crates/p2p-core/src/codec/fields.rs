@@ -204,8 +204,8 @@ impl<'a> Reader<'a> {
         Ok(ids)
     }
 
-    pub(super) fn referrals(&mut self) -> Result<Vec<Referral>, FrameError> {
-        let count = self.count(REFERRALS_MAX)?;
+    pub(super) fn referrals(&mut self, max: usize) -> Result<Vec<Referral>, FrameError> {
+        let count = self.count(max)?;
         let mut referrals = Vec::with_capacity(count);
         for _ in 0..count {
             referrals.push(Referral {

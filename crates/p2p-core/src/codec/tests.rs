@@ -69,6 +69,14 @@ fn frame() -> impl Strategy<Value = Frame> {
         bytes(3000).prop_map(Frame::MemberProof),
         (hello(), bytes(3000)).prop_map(|(h, c)| Frame::SessionOk(h, c)),
         number().prop_map(|reason| Frame::NoSession { reason }),
+        bytes(2_048).prop_map(Frame::PakeShare),
+        bytes(2_048).prop_map(Frame::PakeAnswer),
+        bytes(2_048).prop_map(Frame::PakeConfirm),
+        bytes(3000).prop_map(Frame::YourGmc),
+        referrals().prop_map(|mut list| {
+            list.truncate(10);
+            Frame::CannotIssue(list)
+        }),
         Just(Frame::Connect),
         referrals().prop_map(Frame::Welcome),
         (number(), referrals()).prop_map(|(reason, referrals)| Frame::Refuse { reason, referrals }),
@@ -150,7 +158,7 @@ fn integers_have_one_form() {
 
 #[test]
 fn unknown_types_are_refused_below_0x4000_and_skipped_above() {
-    assert_eq!(decode_in(&[0x05, 0x00], &[2]), Err(FrameError::Unknown));
+    assert_eq!(decode_in(&[0x0a, 0x00], &[2]), Err(FrameError::Unknown));
     let mut bytes = alloc::vec![0x80, 0x00, 0x40, 0x00, 3, 1, 2, 3];
     bytes.extend(flat(&Frame::Connect));
     assert_eq!(decode_in(&bytes, &[3]).unwrap(), [Frame::Connect]);
@@ -172,6 +180,17 @@ fn lists_longer_than_their_limit_are_refused() {
     let mut frame = alloc::vec![0x14, 0x40 | (body.len() >> 8) as u8, body.len() as u8];
     frame.append(&mut body);
     assert_eq!(decode_in(&frame, &[200]), Err(FrameError::Oversize));
+}
+
+#[test]
+fn eleven_issuers_are_one_too_many() {
+    let one = Referral { key: KeyId([1; 32]), node: NodeId(2), addresses: Vec::new() };
+    let frames = decode_in(&flat(&Frame::CannotIssue(vec![one.clone(); 11])), &[4096]).unwrap();
+    assert_eq!(frames, [Frame::CannotIssue(vec![one.clone(); 10])]);
+    let mut body = fields::referrals_to_bytes(Vec::new(), &vec![one; 11]);
+    let mut frame = vec![0x09, 0x40 | (body.len() >> 8) as u8, body.len() as u8];
+    frame.append(&mut body);
+    assert_eq!(decode_in(&frame, &[512]), Err(FrameError::Oversize));
 }
 
 #[test]

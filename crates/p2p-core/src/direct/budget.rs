@@ -34,6 +34,12 @@ pub(crate) struct Ghost {
     pub(crate) unread: usize,
 }
 
+impl PeerBudget {
+    pub(crate) fn unread(&self) -> usize {
+        self.unread
+    }
+}
+
 /// The charge of an unread message.
 pub(super) fn charge(bytes: usize) -> usize {
     bytes + MESSAGE_COST

@@ -15,6 +15,7 @@ use crate::node::Node;
 impl<A: Authority> Node<A> {
     /// DC_OPEN on a new stream: decided at once in a session that stands, else held until it does.
     pub(crate) fn on_dc_open(&mut self, id: LinkId, stream: StreamId, tag: [u8; 16]) {
+        self.stats.opens_received += 1;
         let Some(link) = self.links.get_mut(&id) else { return };
         let up = |group: &&crate::id::GroupKey| {
             link.control(**group).is_some_and(|(_, c)| c.is_up() && c.tag_in == tag)
@@ -24,6 +25,7 @@ impl<A: Authority> Node<A> {
         }
         let held = link.streams.values().filter(|s| matches!(s.role, Role::Held(_))).count();
         if held >= self.limits.held_opens_per_link {
+            self.stats.opens_dropped += 1;
             return self.abort(id, stream, reset::NO_SESSION);
         }
         if let Some(s) = link.streams.get_mut(&stream) {
@@ -78,6 +80,8 @@ impl<A: Authority> Node<A> {
         }
         if !more {
             direct.received += 1;
+            self.stats.messages_received += 1;
+            self.stats.message_bytes_received += direct.partial_len as u64;
             self.run(id, Step::Data, Cause::Orderly);
         }
     }
@@ -88,6 +92,7 @@ impl<A: Authority> Node<A> {
         let Some((kind, mut pieces)) = direct.partial.take() else { return };
         let bytes = core::mem::take(&mut direct.partial_len);
         direct.delivered += 1;
+        self.stats.messages_delivered += 1;
         let (group, peer) = (direct.group, direct.peer.unwrap_or(crate::id::KeyId([0; 32])));
         let payload = match pieces.len() {
             0 => Payload::EMPTY,
@@ -101,6 +106,7 @@ impl<A: Authority> Node<A> {
 
     /// The message came after our close: counted, and dropped.
     pub(super) fn discard(&mut self, id: ConnectionId) {
+        self.stats.messages_discarded += 1;
         if let Some(direct) = self.directs.get_mut(&id) {
             direct.partial = None;
             direct.partial_len = 0;

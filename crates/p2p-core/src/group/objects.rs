@@ -176,11 +176,17 @@ impl<A: Authority> Node<A> {
         self.event(key, Event::Published { id, result });
     }
 
-    /// Keeps an object, hands it on, and does what it says.
-    fn take_object(&mut self, key: GroupKey, object: Object, stored: bool, from: Option<PeerKey>) {
-        let Some(group) = self.groups.get_mut(&key) else { return };
+    /// Keeps an object, hands it on, and does what it says; false if it was here, or there is no room.
+    fn take_object(
+        &mut self,
+        key: GroupKey,
+        object: Object,
+        stored: bool,
+        from: Option<PeerKey>,
+    ) -> bool {
+        let Some(group) = self.groups.get_mut(&key) else { return false };
         let group_id = group.key;
-        let Kept::New(gone) = group.objects.keep(&object, &self.limits) else { return };
+        let Kept::New(gone) = group.objects.keep(&object, &self.limits) else { return false };
         let id = object.id();
         if !stored {
             let (kind, bytes) = (object.kind(), object.bytes().clone());
@@ -205,6 +211,7 @@ impl<A: Authority> Node<A> {
             }
             Object::Credential(credential) => self.take_credential(key, credential.member.clone()),
         }
+        true
     }
 
     fn spread(&mut self, key: GroupKey, object: &Object, from: Option<PeerKey>) {
@@ -237,7 +244,7 @@ impl<A: Authority> Node<A> {
     }
 
     /// Our own membership is this one from now on.
-    fn adopt(&mut self, key: GroupKey, member: Arc<Member>) {
+    pub(crate) fn adopt(&mut self, key: GroupKey, member: Arc<Member>) {
         let Some(group) = self.groups.get_mut(&key) else { return };
         let (id, waits) = (group.key, group.life == Life::Connecting && group.synchronised);
         group.own = member.clone();
@@ -361,11 +368,25 @@ impl<A: Authority> Node<A> {
         }
         // A kind that a later version has is no offence; it is not handed on either.
         let kind = u8::try_from(kind).ok().and_then(ObjectKind::from_number);
-        if let Some(kind) = kind.filter(|_| !known) {
-            match self.authority.verify_object(&group_id, kind, bytes) {
-                Ok(object) if object.id() == id => self.take_object(key, object, false, Some(peer)),
-                _ => return false,
-            }
+        self.stats.objects_received += 1;
+        match kind {
+            _ if known => self.stats.objects_known += 1,
+            None => self.stats.objects_unknown += 1,
+            Some(kind) => match self.authority.verify_object(&group_id, kind, bytes) {
+                Ok(object) if object.id() == id => {
+                    let kept = self.take_object(key, object, false, Some(peer));
+                    let counter = if kept {
+                        &mut self.stats.objects_kept
+                    } else {
+                        &mut self.stats.objects_known
+                    };
+                    *counter += 1;
+                }
+                _ => {
+                    self.stats.objects_refused += 1;
+                    return false;
+                }
+            },
         }
         self.want_more(key, peer);
         true

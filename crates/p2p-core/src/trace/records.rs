@@ -89,7 +89,8 @@ macro_rules! limits {
 
 limits! {
     groups strangers_per_prefix strangers links_per_peer sessions_per_link proofs_per_link held_opens_per_link
-    checks_per_prefix checks directs_per_peer directs_per_group message fragment send_queue receive_queue receive_per_peer neighbours dials
+    checks_per_prefix checks password_exchanges password_tries_per_prefix password_tries_per_peer password_tries password password_delay
+    directs_per_peer directs_per_group message fragment send_queue receive_queue receive_per_peer neighbours dials
     addresses_per_peer referrals members revocations credentials object_bytes control_frames streams stream_window handshake proof refusal_delay welcome
     direct_open direct_linger direct_listed connect dial_pause maintain_alone maintain closing
 }

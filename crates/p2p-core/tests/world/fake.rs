@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use p2p_core::{
-    Authority, Code, Credential, FileTime, KeyId, Member, Object, ObjectId, ObjectKind, Properties,
-    Reason, Refusal, Revocation, Roles, Step,
+    Authority, Code, Credential, FileTime, KeyId, Member, Object, ObjectId, ObjectKind, Password,
+    Properties, Reason, Refusal, Revocation, Roles, Step,
 };
 
 /// When every world begins.
@@ -27,6 +27,7 @@ pub struct Paper {
     pub not_after: FileTime,
     pub depth: u8,
     pub genuine: bool,
+    pub roles: Roles,
 }
 
 impl Paper {
@@ -38,16 +39,19 @@ impl Paper {
             not_after: FileTime::NO_END,
             depth: 2,
             genuine: true,
+            roles: Roles::MEMBER,
         }
     }
 
     pub fn chain(&self) -> Bytes {
-        let mut out = Vec::with_capacity(82);
+        let mut out = Vec::with_capacity(83);
         out.extend_from_slice(&self.group.0);
         out.extend_from_slice(&self.member.0);
         out.extend_from_slice(&self.not_before.0.to_be_bytes());
         out.extend_from_slice(&self.not_after.0.to_be_bytes());
-        out.extend_from_slice(&[self.depth, u8::from(self.genuine)]);
+        let roles = Roles::GUIDS.iter().filter(|row| self.roles.contains(row.0));
+        let roles = roles.fold(0, |all, row| all | row.1.0[0]);
+        out.extend_from_slice(&[self.depth, u8::from(self.genuine), roles]);
         out.into()
     }
 
@@ -56,7 +60,8 @@ impl Paper {
         let (member, rest) = rest.split_first_chunk()?;
         let (not_before, rest) = rest.split_first_chunk()?;
         let (not_after, rest) = rest.split_first_chunk()?;
-        let &[depth, genuine] = rest else { return None };
+        let &[depth, genuine, held] = rest else { return None };
+        let roles = Roles::GUIDS.iter().filter(|row| held & row.1.0[0] == row.1.0[0]);
         Some(Paper {
             group: KeyId(*group),
             member: KeyId(*member),
@@ -64,6 +69,7 @@ impl Paper {
             not_after: FileTime(u64::from_be_bytes(*not_after)),
             depth,
             genuine: genuine == 1,
+            roles: roles.fold(Roles::empty(), |all, row| all.with(row.0)),
         })
     }
 
@@ -74,7 +80,7 @@ impl Paper {
             friendly_name: String::from("somebody"),
             issuer_name: String::from("the founder"),
             issuer_friendly_name: String::new(),
-            roles: Roles::MEMBER,
+            roles: self.roles,
             depth: self.depth,
             not_before: self.not_before,
             not_after: self.not_after,
@@ -138,6 +144,7 @@ fn read_revocation(group: &KeyId, id: ObjectId, bytes: &Bytes) -> Option<Revocat
 pub struct Fake {
     pub own: KeyId,
     pub chains: BTreeMap<KeyId, Bytes>,
+    pub passwords: Passwords,
 }
 
 impl Authority for Fake {
@@ -200,8 +207,12 @@ impl Authority for Fake {
             ObjectKind::Properties => {
                 let version = bytes.strip_prefix(&group.0[..]).and_then(|b| b.first_chunk());
                 let version = u64::from_be_bytes(*version.ok_or(no)?);
+                let password = bytes[40..].strip_prefix(b"password ").map(|verifier| Password {
+                    role: Roles::MEMBER,
+                    verifier: Bytes::copy_from_slice(verifier),
+                });
                 let bytes = bytes.clone();
-                let properties = Properties { id, version, password: None, bytes };
+                let properties = Properties { id, version, password, bytes };
                 Ok(Object::Properties(properties.into()))
             }
             _ => {
@@ -214,6 +225,106 @@ impl Authority for Fake {
 
     fn adopt(&mut self, group: &KeyId, chain: Bytes) {
         self.chains.insert(*group, chain);
+        self.passwords.pending.remove(group);
+    }
+
+    fn awaits_password(&self, group: &KeyId) -> bool {
+        self.passwords.pending.contains_key(group)
+    }
+
+    fn password_start(
+        &mut self,
+        exchange: u64,
+        group: &KeyId,
+        session: &[u8; 32],
+        peer: &KeyId,
+        entropy: [u8; 32],
+    ) -> Option<Bytes> {
+        let password = self.passwords.pending.get(group)?;
+        let secret = mix(&[password, session, &group.0, &self.own.0, &peer.0]);
+        let share = Bytes::copy_from_slice(&mix(&[b"share", &entropy]));
+        let kept = Exchange { secret, share: share.clone(), joiner: self.own, group: *group };
+        self.passwords.keep(exchange, kept);
+        Some(share)
+    }
+
+    fn password_answer(
+        &mut self,
+        exchange: u64,
+        group: Option<(&KeyId, &[u8])>,
+        session: &[u8; 32],
+        peer: &KeyId,
+        first: &[u8],
+        entropy: [u8; 32],
+    ) -> Result<Bytes, Refusal> {
+        if first.len() != 32 {
+            return Err(WRONG_PASSWORD);
+        }
+        let secret = match group {
+            Some((group, verifier)) => mix(&[verifier, session, &group.0, &peer.0, &self.own.0]),
+            None => mix(&[b"nobody", &entropy]),
+        };
+        let share = Bytes::copy_from_slice(first);
+        let answer = [mix(&[b"member", &secret, first]), mix(&[b"salt", &entropy])].concat();
+        let group = group.map_or(KeyId([0; 32]), |(group, _)| *group);
+        self.passwords.keep(exchange, Exchange { secret, share, joiner: *peer, group });
+        Ok(answer.into())
+    }
+
+    fn password_confirm(&mut self, exchange: u64, answer: &[u8]) -> Result<Bytes, Refusal> {
+        let kept = &self.passwords.exchanges[&exchange];
+        if answer.get(..32) != Some(&mix(&[b"member", &kept.secret, &kept.share])) {
+            return Err(WRONG_PASSWORD);
+        }
+        Ok(Bytes::copy_from_slice(&mix(&[b"joiner", &kept.secret])))
+    }
+
+    fn password_check(&mut self, exchange: u64, confirmation: &[u8]) -> Result<(), Refusal> {
+        let kept = &self.passwords.exchanges[&exchange];
+        let right = confirmation == mix(&[b"joiner", &kept.secret]);
+        if right { Ok(()) } else { Err(WRONG_PASSWORD) }
+    }
+
+    fn password_issue(
+        &mut self,
+        exchange: u64,
+        role: Roles,
+        at: &FileTime,
+    ) -> Result<Bytes, Refusal> {
+        let kept = &self.passwords.exchanges[&exchange];
+        let own = self.chains.get(&kept.group).and_then(|chain| Paper::parse(chain));
+        let own = own.filter(|own| own.roles.grantable().contains(role));
+        let depth = own.ok_or(WRONG_PASSWORD)?.depth + 1;
+        let not_before = at.minus_seconds(SKEW);
+        let paper = Paper { depth, not_before, roles: role, ..Paper::new(kept.group, kept.joiner) };
+        Ok(paper.chain())
+    }
+
+    fn password_end(&mut self, exchange: u64) {
+        assert!(self.passwords.exchanges.remove(&exchange).is_some(), "ended twice");
+    }
+}
+
+const WRONG_PASSWORD: Refusal = Refusal { code: Code::CRYPT_E_BAD_MSG, detail: Code::NTE_BAD_DATA };
+
+/// What is known of passwords, and the exchanges under way. Whoever knows a password knows its verifier here.
+#[derive(Clone, Debug, Default)]
+pub struct Passwords {
+    pub pending: BTreeMap<KeyId, Bytes>,
+    pub exchanges: BTreeMap<u64, Exchange>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    secret: [u8; 32],
+    share: Bytes,
+    joiner: KeyId,
+    group: KeyId,
+}
+
+impl Passwords {
+    fn keep(&mut self, number: u64, exchange: Exchange) {
+        assert!(self.exchanges.insert(number, exchange).is_none(), "a number came twice");
     }
 }
 

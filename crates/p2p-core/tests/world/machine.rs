@@ -64,7 +64,7 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(key: KeyId, address: Address, limits: Limits, seed: [u8; 32], now: Now) -> Machine {
-        let fake = Fake { own: key, chains: BTreeMap::new() };
+        let fake = Fake { own: key, chains: BTreeMap::new(), passwords: Default::default() };
         let start = Start { config: Config { limits, previous: None }, seed, now };
         Machine {
             key,
@@ -176,6 +176,10 @@ impl World {
             while let Some(output) = self.machines[m].node.poll() {
                 self.machines[m].outputs.push(output.clone());
                 self.obey(m, output);
+            }
+            let node = &self.machines[m].node;
+            for (what, received, accounted) in p2p_core::balance(&node.stats(), &node.load()) {
+                assert_eq!(received, accounted, "{what} of machine {m}");
             }
             if !self.machines[m].takes {
                 return;

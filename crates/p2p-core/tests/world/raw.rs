@@ -1,5 +1,10 @@
 //! Frames by hand, from the protocol document: what a peer says that is not one of our nodes.
 
+pub const PAKE_SHARE: u64 = 0x05;
+pub const PAKE_ANSWER: u64 = 0x06;
+pub const PAKE_CONFIRM: u64 = 0x07;
+pub const YOUR_GMC: u64 = 0x08;
+pub const CANNOT_ISSUE: u64 = 0x09;
 pub const CONNECT: u64 = 0x10;
 pub const ADDR_UPDATE: u64 = 0x14;
 pub const OBJECT_WANT: u64 = 0x1c;
