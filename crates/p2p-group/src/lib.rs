@@ -21,6 +21,7 @@ mod properties;
 mod publishing;
 mod queue;
 mod runtime;
+mod statistics;
 mod stream;
 mod subscription;
 mod sync;
@@ -40,13 +41,14 @@ pub use library::Library;
 pub use lists::{ConnectionInfo, ConnectionKind, GroupOptions, GroupPassword, MemberFilter};
 pub use node::{Node, NodeBuilder};
 pub use peer::{Peer, Target, printable};
+pub use statistics::Statistics;
 pub use stream::ByteStream;
 pub use subscription::Subscription;
 
 pub use bytes::Bytes;
 pub use p2p_core::{
     Address, Cause, Code, Connecting, ConnectionChange, ConnectionId, FileTime, Guid, KeyId,
-    Limits, Member, MemberChange, MemberInfo, NodeId, Reason, Refusal, Revocation, Roles, Status,
+    Limits, Load, Member, MemberChange, MemberInfo, NodeId, Reason, Refusal, Revocation, Roles, Stats, Status,
 };
 pub use p2p_crypto::{
     CryptoError, GroupFlags, GroupProperties, IdentityInfo, Invitation, KeyKind, NameError, PeerName,

@@ -17,6 +17,7 @@ use crate::hub::Hub;
 use crate::identity::{Home, Identity};
 use crate::instance::Instance;
 use crate::runtime::Background;
+use crate::statistics::Statistics;
 use crate::sync::lock;
 
 /// One identity, running in this process: its socket, its links to peers, and its open groups.
@@ -89,6 +90,12 @@ impl Node {
     /// of a socket that is bound to all interfaces, those of the interfaces, loopback last.
     pub fn listening(&self) -> Vec<Address> {
         self.shared.driver.call(|node, _| node.listening().to_vec())
+    }
+
+    /// What this node has done since its start, and what it holds now. Goes through all its connections: for every few
+    /// seconds, not for every message.
+    pub fn statistics(&self) -> Statistics {
+        self.shared.driver.call(|node, _| Statistics { counters: node.stats(), load: node.load() })
     }
 
     /// The groups that are open in this node, by peer name.

@@ -101,3 +101,22 @@ async fn messages_are_no_stream() {
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     assert_eq!(within(theirs.write(&[])).await.unwrap(), 0, "nothing is not the end");
 }
+
+#[tokio::test]
+async fn what_a_node_did_is_counted() {
+    let (ann, bob) = pair().await;
+    let incoming = ann.group.incoming().unwrap();
+    let (ours, theirs) = bob.direct(&ann, &incoming).await;
+    for _ in 0..3 {
+        ours.send(TEXT, "seven b").await.unwrap();
+        within(theirs.recv()).await.unwrap();
+    }
+    let (sender, receiver) = (bob.node.statistics(), ann.node.statistics());
+    assert_eq!((sender.counters.messages_sent, sender.counters.message_bytes_sent), (3, 21));
+    assert_eq!(receiver.counters.messages_delivered, 3);
+    assert_eq!((receiver.counters.proofs_accepted, receiver.load.directs), (1, 1));
+    assert!(receiver.prometheus().contains("\np2p_messages_delivered_total 3\n"));
+    ours.close().unwrap();
+    within(ours.closed()).await.unwrap();
+    assert_eq!(bob.node.statistics().counters.directs_disconnected, 1);
+}
