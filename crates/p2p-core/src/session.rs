@@ -7,18 +7,15 @@
 use alloc::vec::Vec;
 use bytes::Bytes;
 
-use crate::authority::{Authority, Refusal};
-use crate::code::Code;
+use crate::authority::Authority;
 use crate::codec::{Frame, Hello, MINOR, REFUSED, VERSION, close, reset};
 use crate::direct::table::Event as Step;
 use crate::event::{Cause, Event};
-use crate::group::Life;
-use crate::id::{ConnectionId, GroupKey, InstanceId, KeyId};
+use crate::id::{ConnectionId, GroupKey, InstanceId};
 use crate::io::{LinkId, Output, StreamId, Timer};
 use crate::link::Role;
 use crate::node::Node;
 use crate::password::Stage;
-use crate::verdict::REVOKED;
 
 /// Control frames go before everything else, and the first proof before the second: until one of them stands the peer's
 /// window may be too small for all, and of two at a time it reads the first.
@@ -141,7 +138,7 @@ impl<A: Authority> Node<A> {
         }
     }
 
-    fn hello(&self, group: GroupKey, tag: [u8; 16]) -> Hello {
+    pub(crate) fn hello(&self, group: GroupKey, tag: [u8; 16]) -> Hello {
         Hello {
             minor: MINOR,
             tag,
@@ -358,34 +355,6 @@ impl<A: Authority> Node<A> {
         }
     }
 
-    /// The peer's proof was checked: answer it.
-    pub(crate) fn answer_proof(
-        &mut self,
-        id: LinkId,
-        stream: StreamId,
-        group: GroupKey,
-        chain: &Bytes,
-    ) {
-        let Some(link) = self.links.get(&id) else { return };
-        let (peer, remote) = (link.peer, link.remote);
-        let own = self.groups.get(&group).and_then(|g| self.authority.own_chain(&g.key));
-        match (self.check(group, &peer, chain), own) {
-            (Ok(member), Some(own)) => {
-                self.stats.proofs_accepted += 1;
-                let tag =
-                    self.links.get_mut(&id).and_then(|l| l.control_mut(stream)).map(|c| c.tag_out);
-                let hello = self.hello(group, tag.unwrap_or_default());
-                self.write(id, stream, &Frame::SessionOk(hello, own));
-                self.session_up(id, stream, group, member);
-            }
-            (Err(refusal), _) => {
-                self.event(group, Event::Refused { peer, remote, refusal });
-                self.refuse_later(id, stream);
-            }
-            (Ok(_), None) => self.refuse_later(id, stream),
-        }
-    }
-
     /// Sends the one refusal.
     pub(crate) fn refuse_now(&mut self, id: LinkId, stream: StreamId) {
         let Some(mut control) = self.take_control(id, stream) else { return };
@@ -397,7 +366,7 @@ impl<A: Authority> Node<A> {
         self.control_ended(id, stream, control, Cause::NotAuthenticated);
     }
 
-    fn session_up(
+    pub(crate) fn session_up(
         &mut self,
         id: LinkId,
         stream: StreamId,
@@ -614,30 +583,5 @@ impl<A: Authority> Node<A> {
         for link in dead {
             self.close_link(link, close::REPLACED);
         }
-    }
-
-    /// Whether the peer's chain makes it a member. A chain seen before, byte for byte, is checked for its dates only.
-    pub(crate) fn check(
-        &self,
-        group: GroupKey,
-        peer: &KeyId,
-        chain: &Bytes,
-    ) -> Result<alloc::sync::Arc<crate::authority::Member>, Refusal> {
-        let Some(g) = self.groups.get(&group).filter(|g| g.life != Life::Closing) else {
-            return Err(crate::verdict::UNKNOWN_GROUP);
-        };
-        let shown = match self.known_member(g, peer, chain) {
-            Some(member) => Ok(member),
-            None => self.authority.verify_member(&g.key, chain, peer, &self.now.wall),
-        };
-        let refusal = match shown {
-            Ok(member) if g.objects.revocations.find(&member.path).is_none() => return Ok(member),
-            Ok(_) => REVOKED,
-            Err(refusal) => refusal,
-        };
-        // The peer is who it says: TLS showed that. If a later membership waits here for it, it may come and take it.
-        let superseded = refusal == REVOKED || refusal.detail == Code::CERT_E_EXPIRED;
-        let waiting = superseded.then(|| g.credential(peer, self.now.wall)).flatten();
-        waiting.ok_or(refusal)
     }
 }

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use crate::authority::{Authority, Member, Refusal};
 use crate::bucket::Bucket;
 use crate::code::Code;
-use crate::group::Group;
-use crate::id::{Address, KeyId};
+use crate::codec::Frame;
+use crate::event::Event;
+use crate::group::{Group, Life};
+use crate::id::{Address, GroupKey, KeyId};
 use crate::io::{LinkId, StreamId, Timer};
 use crate::limits::Limits;
 use crate::node::Node;
@@ -105,6 +107,34 @@ impl<A: Authority> Node<A> {
         }
     }
 
+    /// The peer's proof was checked: answer it.
+    pub(crate) fn answer_proof(
+        &mut self,
+        id: LinkId,
+        stream: StreamId,
+        group: GroupKey,
+        chain: &Bytes,
+    ) {
+        let Some(link) = self.links.get(&id) else { return };
+        let (peer, remote) = (link.peer, link.remote);
+        let own = self.groups.get(&group).and_then(|g| self.authority.own_chain(&g.key));
+        match (self.check(group, &peer, chain), own) {
+            (Ok(member), Some(own)) => {
+                self.stats.proofs_accepted += 1;
+                let tag =
+                    self.links.get_mut(&id).and_then(|l| l.control_mut(stream)).map(|c| c.tag_out);
+                let hello = self.hello(group, tag.unwrap_or_default());
+                self.write(id, stream, &Frame::SessionOk(hello, own));
+                self.session_up(id, stream, group, member);
+            }
+            (Err(refusal), _) => {
+                self.event(group, Event::Refused { peer, remote, refusal });
+                self.refuse_later(id, stream);
+            }
+            (Ok(_), None) => self.refuse_later(id, stream),
+        }
+    }
+
     /// The refusal leaves at one moment for every reason: a fixed time after the proof had its turn, which is its last
     /// byte if it need not wait. So it does not tell how long the check took, or that there was none.
     pub(crate) fn refuse_later(&mut self, id: LinkId, stream: StreamId) {
@@ -119,6 +149,31 @@ impl<A: Authority> Node<A> {
         control.phase = Phase::Refusing;
         self.timers.cancel(Timer::Proof(id, stream));
         self.timers.set(Timer::Verdict(id, stream), now + delay);
+    }
+
+    /// Whether the peer's chain makes it a member. A chain seen before, byte for byte, is checked for its dates only.
+    pub(crate) fn check(
+        &self,
+        group: GroupKey,
+        peer: &KeyId,
+        chain: &Bytes,
+    ) -> Result<Arc<Member>, Refusal> {
+        let Some(g) = self.groups.get(&group).filter(|g| g.life != Life::Closing) else {
+            return Err(UNKNOWN_GROUP);
+        };
+        let shown = match self.known_member(g, peer, chain) {
+            Some(member) => Ok(member),
+            None => self.authority.verify_member(&g.key, chain, peer, &self.now.wall),
+        };
+        let refusal = match shown {
+            Ok(member) if g.objects.revocations.find(&member.path).is_none() => return Ok(member),
+            Ok(_) => REVOKED,
+            Err(refusal) => refusal,
+        };
+        // The peer is who it says: TLS showed that. If a later membership waits here for it, it may come and take it.
+        let superseded = refusal == REVOKED || refusal.detail == Code::CERT_E_EXPIRED;
+        let waiting = superseded.then(|| g.credential(peer, self.now.wall)).flatten();
+        waiting.ok_or(refusal)
     }
 
     /// The member whose chain was verified before and is this one, if it is in force.
