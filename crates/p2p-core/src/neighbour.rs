@@ -94,8 +94,10 @@ impl<A: Authority> Node<A> {
                 }
             }
             Frame::Refuse { .. } if state.id().is_some() => {
-                // It did not count us as one, and has no room now.
-                self.neighbour_gone(key, peer, Cause::Refused(refuse::BUSY));
+                // On the stream that counts the peer has no room for us; on another that is out of date by now.
+                if self.carrier(key, peer) == Some((link, stream)) {
+                    self.neighbour_gone(key, peer, Cause::Refused(refuse::BUSY));
+                }
             }
             Frame::Refuse { referrals, .. } => {
                 let Neighbour::Asked(link, stream) = state else { return false };
@@ -134,7 +136,7 @@ impl<A: Authority> Node<A> {
             group.peers.iter().filter(|(p, e)| **p != peer && e.neighbour.id().is_some()).count();
         let state = group.peers.get(&peer).map_or(Neighbour::None, |p| p.neighbour);
         let referrals = self.referrals(key, peer);
-        if others >= self.limits.neighbours {
+        if others >= self.limits.neighbours && state == Neighbour::None {
             return self.write(link, stream, &Frame::Refuse { reason: refuse::BUSY, referrals });
         }
         // A node that has never synchronised has nothing to welcome anybody to, except one that asked it as well.

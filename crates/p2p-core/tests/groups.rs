@@ -505,3 +505,26 @@ fn neighbours_agree_though_both_dialled_and_one_link_took_a_question_with_it() {
         assert!(counts[0] == counts[1], "seed {seed}: {counts:?}");
     }
 }
+
+#[test]
+fn nodes_without_room_that_point_to_each_other_are_not_asked_for_ever() {
+    let mut world = World::new(31);
+    let limits = Limits { neighbours: 2, ..Limits::default() };
+    (0..5).for_each(|_| {
+        world.machine_with(limits.clone());
+    });
+    let founder = world.found(0, key(1));
+    world.connect(0, founder, &[]);
+    for m in 1..5 {
+        let group = world.invited(m, key(1), m - 1);
+        world.connect(m, group, &[]);
+        world.run(SECOND);
+    }
+    world.run(60 * SECOND);
+    let connect =
+        |o: &&Output| matches!(o, Output::Write { head, .. } if head.as_slice() == [0x10, 0]);
+    for m in 0..5 {
+        let asked = world.machines[m].outputs.iter().filter(connect).count();
+        assert!(asked < 40, "machine {m} asked {asked} times");
+    }
+}
