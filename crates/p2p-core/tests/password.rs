@@ -122,7 +122,8 @@ fn who_knows_the_password_becomes_a_member_like_any_other() {
     let [member] = &renewed(&world, m)[..] else { panic!("one membership") };
     assert_eq!((member.key, member.depth), (world.machines[m].key, 2));
     assert!(member.roles.contains(Roles::MEMBER) && !member.roles.contains(Roles::ADMIN));
-    assert_eq!(world.machines[m].node.memberships(joined, &member.key).unwrap(), [member.clone()]);
+    let memberships = world.machines[m].node.memberships(joined, &member.key).unwrap();
+    assert_eq!(memberships, std::slice::from_ref(member));
     let stored = |o: &Output| matches!(o, Output::Store { change, .. } if matches!(&**change, StoreChange::Own { member: own, .. } if own == member));
     assert_eq!(world.machines[m].outputs.iter().filter(|o| stored(o)).count(), 1);
     assert!(world.machines[m].node.authority().passwords.pending.is_empty(), "wiped");

@@ -89,6 +89,9 @@ fn it_says_all_that_a_joiner_must_know() {
             assert_eq!(read.issuer().key, scene.ada.key_id());
             assert_eq!(read.issuer().friendly_name, "Ada");
             assert_eq!(read.check_at(now()), Ok(()));
+            let candidate = read.candidate(&scene.ada.info());
+            assert_eq!((&*candidate.friendly_name, candidate.depth), ("Ada", 0));
+            assert!(candidate.chain.is_empty() && candidate.roles.is_empty());
         }
     }
     assert_eq!((parameters().memory(), parameters().passes(), parameters().lanes()), (1_024, 1, 1));

@@ -8,7 +8,7 @@ use p2p_core::{Address, FileTime, KeyId, Member, Roles};
 use super::{shorten, text_of, to_line};
 use crate::chain::Chain;
 use crate::error::CryptoError;
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityInfo};
 use crate::name::PeerName;
 use crate::password::{PasswordParameters, check_issuer};
 use crate::refusal::Cause;
@@ -96,6 +96,24 @@ impl PasswordInvitation {
     /// `PEER_E_INVALID_TIME_PERIOD` if the membership of who issued it is not valid then.
     pub fn check_at(&self, now: FileTime) -> Result<(), CryptoError> {
         self.verified.check_dates(now).map_err(CryptoError::incoming)
+    }
+
+    /// What `identity` is to the group while its membership is still to be gained: no roles, no chain, no end. The form in
+    /// which `p2p_core::Node::open_group` takes it.
+    pub fn candidate(&self, identity: &IdentityInfo) -> Member {
+        Member {
+            key: identity.key,
+            name: identity.name.to_string(),
+            friendly_name: identity.friendly_name.clone(),
+            issuer_name: self.issuer.name.clone(),
+            issuer_friendly_name: self.issuer.friendly_name.clone(),
+            roles: Roles::empty(),
+            depth: 0,
+            not_before: self.issuer.not_before,
+            not_after: FileTime::NO_END,
+            chain: Bytes::new(),
+            path: Arc::from([]),
+        }
     }
 
     /// The XML.
