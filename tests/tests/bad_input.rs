@@ -201,13 +201,13 @@ async fn oversize_frames_close_the_link_before_they_are_read() {
 async fn an_oversize_message_ends_its_connection() {
     let scene = Scene::new().await;
     let (_mallory, _control, mut direct, id) = scene.direct().await;
-    let quarter = vec![7; 1 << 20];
-    for more in [true, true, true, false] {
-        direct.say(&data(more, &quarter)).await;
+    let piece = vec![7; 1 << 20];
+    for n in 1..=16 {
+        direct.say(&data(n < 16, &piece)).await;
     }
-    assert_eq!(scene.at_ann.message().await.bytes.len(), 4 << 20, "as long as a message may be");
-    for _ in 0..4 {
-        direct.say(&data(true, &quarter)).await;
+    assert_eq!(scene.at_ann.message().await.bytes.len(), 16 << 20, "as long as a message may be");
+    for _ in 0..16 {
+        direct.say(&data(true, &piece)).await;
     }
     direct.say(&data(false, b"!")).await;
     assert_eq!(direct.reset().await, RESET_VIOLATION);
@@ -220,7 +220,7 @@ async fn an_oversize_message_ends_its_connection() {
 async fn an_oversize_message_is_not_accepted_for_sending() {
     let scene = Scene::new().await;
     let (here, there) = scene.bob.connect(&scene.at_bob, &scene.ann, &scene.at_ann).await;
-    let too_long = vec![0; (4 << 20) + 1];
+    let too_long = vec![0; (16 << 20) + 1];
     assert_eq!(send(&scene.bob.group, here, too_long), Code::E_INVALIDARG);
     assert_eq!(send(&scene.bob.group, here, "but this"), Code::S_OK);
     scene.at_ann.text(there, "but this").await;

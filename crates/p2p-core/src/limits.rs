@@ -117,7 +117,7 @@ impl Default for Limits {
             password_tries: 30,
             directs_per_peer: 64,
             directs_per_group: 1_024,
-            message: 4 << 20,
+            message: 16 << 20,
             fragment: 1 << 20,
             send_queue: 8 << 20,
             receive_queue: 8 << 20,

@@ -480,7 +480,7 @@ fn a_message_over_the_limit_is_a_violation_and_what_is_held_stays_bounded() {
     let link = target.member(7);
     target.direct(link, 3);
     let mebibyte = data(1, true, &vec![0; 1 << 20]);
-    for _ in 0..4 {
+    for _ in 0..16 {
         assert_eq!(directs(&target.say(link, 3, &mebibyte)), []);
     }
     let outputs = target.say(link, 3, &data(1, true, b"x"));

@@ -334,7 +334,7 @@ fn arguments_are_checked_before_anything_happens() {
     let open = world::Act::Open(offline, Expect::Key(peer), at(1));
     assert_eq!(world.call(0, open), Err(Error::NotReady));
     let [here, _] = world.direct(0, 1, groups);
-    let long = Bytes::from(vec![0; (4 << 20) + 1]);
+    let long = Bytes::from(vec![0; (16 << 20) + 1]);
     let too_long = world.send_message(0, groups[0], here, long);
     assert!(matches!(too_long, Err(Error::InvalidArgument(_))));
 }
@@ -372,14 +372,36 @@ fn a_full_send_queue_says_so_and_tells_when_there_is_room() {
 }
 
 #[test]
-fn messages_of_four_mebibytes_travel_in_pieces() {
+fn messages_of_sixteen_mebibytes_travel_in_pieces_and_hold_nobody_up() {
     let (mut world, groups) = pair(27);
     let [here, there] = world.direct(0, 1, groups);
-    let message: Vec<u8> = (0..4 << 20).map(|n: u32| (n % 251) as u8).collect();
+    let [beside, opposite] = world.direct(0, 1, groups);
+    let message: Vec<u8> = (0..16 << 20).map(|n: u32| (n % 251) as u8).collect();
     world.send_message(0, groups[0], here, message.clone()).unwrap();
+    // The queue was empty, so it was taken; now there is no room for anything more, here.
+    assert_eq!(world.send_message(0, groups[0], here, &b"more"[..]), Err(Error::QueueFull));
+    world.send_message(0, groups[0], beside, &b"past it"[..]).unwrap();
+    world.until("the small one", |w| w.machines[1].inbox.contains_key(&opposite));
+    assert!(!world.machines[1].inbox.contains_key(&there), "the large one is still on its way");
+    world.settle();
     world.send_message(0, groups[0], here, &b"after"[..]).unwrap();
     world.settle();
     assert!(world.machines[1].inbox[&there] == [Bytes::from(message), Bytes::from("after")]);
+}
+
+#[test]
+fn a_message_longer_than_the_queue_waits_until_the_application_has_taken_what_was_before_it() {
+    let (mut world, groups) = pair(29);
+    let [here, there] = world.direct(0, 1, groups);
+    world.machines[1].takes = false;
+    world.send_message(0, groups[0], here, &b"first"[..]).unwrap();
+    world.settle();
+    world.send_message(0, groups[0], here, vec![5; 16 << 20]).unwrap();
+    world.run(20 * SECOND);
+    assert_eq!(world.machines[1].inbox[&there].len(), 1);
+    world.take_all(1);
+    world.settle();
+    assert_eq!(world.machines[1].inbox[&there][1].len(), 16 << 20);
 }
 
 #[test]

@@ -399,6 +399,11 @@ typedef enum peer_member_flags_tag {
     PEER_MEMBER_PRESENT = 1 /* online */
 } PEER_MEMBER_FLAGS;
 
+/* Bits. */
+typedef enum peer_issue_credential_flags_tag {
+    PEER_GROUP_STORE_CREDENTIALS = 1 /* put it into the group, where the subject finds it */
+} PEER_GROUP_ISSUE_CREDENTIAL_FLAGS;
+
 typedef enum peer_member_change_type_tag {
     PEER_MEMBER_CONNECTED = 1,
     PEER_MEMBER_DISCONNECTED = 2,
@@ -406,6 +411,14 @@ typedef enum peer_member_change_type_tag {
     PEER_MEMBER_JOINED = 4,
     PEER_MEMBER_LEFT = 5 /* never raised */
 } PEER_MEMBER_CHANGE_TYPE;
+
+/* Why a membership is taken back: numbers of a CRLReason (RFC 5280 5.3.1). Everybody in the group may read it. */
+#define P2P_REASON_UNSPECIFIED 0
+#define P2P_REASON_KEY_COMPROMISE 1         /* somebody else has the member's key */
+#define P2P_REASON_AFFILIATION_CHANGED 3    /* the member does not belong here any more */
+#define P2P_REASON_SUPERSEDED 4             /* it has another key now */
+#define P2P_REASON_CESSATION_OF_OPERATION 5 /* the machine or program is out of use */
+#define P2P_REASON_PRIVILEGE_WITHDRAWN 9    /* it may not do this any more */
 
 typedef enum peer_record_change_type_tag {
     PEER_RECORD_ADDED = 1,
@@ -477,8 +490,8 @@ typedef struct peer_credential_info_tag {
     CERT_PUBLIC_KEY_INFO *pPublicKey;
     PWSTR pwzIssuerPeerName;
     PWSTR pwzIssuerFriendlyName;
-    FILETIME ftValidityStart;
-    FILETIME ftValidityEnd;
+    FILETIME ftValidityStart; /* to PeerGroupIssueCredentials 0: as early as usual */
+    FILETIME ftValidityEnd;   /* to PeerGroupIssueCredentials 0: as late as usual */
     ULONG cRoles;
     PEER_ROLE_ID *pRoles;
 } PEER_CREDENTIAL_INFO, *PPEER_CREDENTIAL_INFO;
@@ -680,6 +693,22 @@ HRESULT WINAPI PeerGroupCreateInvitation(HGROUP hGroup, PCWSTR pwzIdentityInfo, 
 /* Checks an invitation and shows what is in it. Its dates are shown, not checked. */
 HRESULT WINAPI PeerGroupParseInvitation(PCWSTR pwzInvitation, PPEER_INVITATION_INFO *ppInvitationInfo);
 
+/* Issues a membership to a member or to somebody new, for administrators. pCredentialInfo: what it is to hold (its issuer
+ * is not read); NULL: renew what is known of the member. dwFlags: 0, or PEER_GROUP_STORE_CREDENTIALS. What comes out is an
+ * invitation to hand over; with the flag it may be NULL. What the subject had stays valid. */
+HRESULT WINAPI PeerGroupIssueCredentials(HGROUP hGroup, PCWSTR pwzSubjectIdentity, PEER_CREDENTIAL_INFO *pCredentialInfo,
+                                         DWORD dwFlags, PWSTR *ppwzInvitation);
+
+/* Takes a membership back, and with it all that were issued below it. pwzIdentity: a peer name known here, or what
+ * PeerIdentityGetXML gave for anybody. dwReason: P2P_REASON_*. For administrators, against members below them. The member's
+ * connections end everywhere with PEER_E_CONNECTION_FAILED, behind which P2PGetEventDetail shows CRYPT_E_REVOKED; all get
+ * PEER_GROUP_EVENT_MEMBER_CHANGED with PEER_MEMBER_UPDATED, and the member itself PEER_GROUP_EVENT_CONNECTION_FAILED
+ * with PEER_E_NOT_AUTHORIZED. It never comes back with its key. */
+HRESULT WINAPI P2PGroupRevoke(HGROUP hGroup, PCWSTR pwzIdentity, DWORD dwReason);
+
+/* Leaves a member just these roles. Whom it invited with more than these has to be invited anew. */
+HRESULT WINAPI P2PGroupDemote(HGROUP hGroup, PCWSTR pwzIdentity, ULONG cRoles, const PEER_ROLE_ID *pRoles);
+
 /* Members known here: items are PEER_MEMBER. dwFlags: 0 or PEER_MEMBER_PRESENT. pwzIdentity: one of them; NULL: all,
  * oneself first. */
 HRESULT WINAPI PeerGroupEnumMembers(HGROUP hGroup, DWORD dwFlags, PCWSTR pwzIdentity, HPEERENUM *phPeerEnum);
@@ -697,7 +726,7 @@ HRESULT WINAPI PeerGroupOpenDirectConnection(HGROUP hGroup, PCWSTR pwzIdentity, 
 /* Closes a direct connection, whoever opened it. What was accepted for sending is still delivered. */
 HRESULT WINAPI PeerGroupCloseDirectConnection(HGROUP hGroup, ULONGLONG ullConnectionId);
 
-/* Sends one message, at most 4 MiB, over a connection that stands. Never waits: E_OUTOFMEMORY if too much is queued. */
+/* Sends one message, at most 16 MiB, over a connection that stands. Never waits: E_OUTOFMEMORY if too much is queued. */
 HRESULT WINAPI PeerGroupSendData(HGROUP hGroup, ULONGLONG ullConnectionId, const GUID *pType, ULONG cbData,
                                  PVOID pvData);
 

@@ -69,7 +69,7 @@ pub extern "system" fn PeerGroupCloseDirectConnection(
     })
 }
 
-/// Sends one message of `cbData` bytes, at most 4 MiB, and of the given type. The bytes are copied; nothing is waited
+/// Sends one message of `cbData` bytes, at most 16 MiB, and of the given type. The bytes are copied; nothing is waited
 /// for. No bytes at all is a message too, but `pvData` must not be null.
 ///
 /// `PEER_E_NOT_INITIALIZED`. `PEER_E_INVALID_GROUP`. `E_INVALIDARG`: null, or too long. `PEER_E_CONNECTION_NOT_FOUND`:

@@ -18,7 +18,7 @@ use crate::queue::{Item, QueueId};
 
 /// A direct connection with another member: encrypted, both ends proven, messages in order.
 ///
-/// Messages have boundaries and a type; what was sent in one piece arrives in one piece, up to 4 MiB. All calls take
+/// Messages have boundaries and a type; what was sent in one piece arrives in one piece, up to 16 MiB. All calls take
 /// `&self`: put the connection into an [`Arc`] to send and receive in different tasks. Dropping it closes it, as
 /// [`close`](Self::close) does.
 ///

@@ -17,7 +17,7 @@ async fn messages_arrive_whole_in_order_and_with_their_type() {
     assert_eq!(theirs.peer().friendly_name(), Some("Bob"));
     assert_ne!(ours.id(), theirs.id());
 
-    let big = Bytes::from(vec![7; 4 << 20]);
+    let big = Bytes::from(vec![7; 16 << 20]);
     ours.send(TEXT, "one").await.unwrap();
     ours.send(OTHER, Bytes::new()).await.unwrap();
     ours.send(TEXT, big.clone()).await.unwrap();
@@ -238,7 +238,7 @@ async fn a_message_over_the_limit_is_refused_and_harms_nothing() {
     let (ann, bob) = pair().await;
     let incoming = ann.group.incoming().unwrap();
     let (ours, theirs) = bob.direct(&ann, &incoming).await;
-    let long = Bytes::from(vec![0; (4 << 20) + 1]);
+    let long = Bytes::from(vec![0; (16 << 20) + 1]);
     assert_eq!(ours.send(TEXT, long).await.unwrap_err().code(), Code::E_INVALIDARG);
     ours.send(TEXT, "fits").await.unwrap();
     assert_eq!(within(theirs.recv()).await.unwrap().bytes, "fits");

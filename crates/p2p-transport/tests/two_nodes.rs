@@ -211,7 +211,7 @@ async fn direct(creator: &mut Peer, member: &mut Peer) -> (ConnectionId, Connect
 
 async fn talk(world: &World, mut creator: Peer, mut member: Peer) {
     let (here, there) = direct(&mut creator, &mut member).await;
-    for length in [0, 1, 1_000, 100_000, 4 << 20] {
+    for length in [0, 1, 1_000, 100_000, 16 << 20] {
         let message: Bytes =
             (0..length).map(|index| (index % 251) as u8).collect::<Vec<_>>().into();
         member.send(here, message.clone()).unwrap();

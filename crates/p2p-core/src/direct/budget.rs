@@ -64,7 +64,11 @@ impl<A: Authority> Node<A> {
             State::OpenSent if direct.proved => CREDIT_OPENING,
             State::LocalClosing => WINDOW,
             State::Open => {
-                let own = self.limits.receive_queue.saturating_sub(direct.unread + arriving);
+                // A message may be longer than the queue: what has begun comes whole once nothing else waits to be taken.
+                let alone = direct.unread == 0 && arriving > 0;
+                let whole = if alone { self.limits.message + WINDOW / 16 } else { 0 };
+                let own = self.limits.receive_queue.max(whole);
+                let own = own.saturating_sub(direct.unread + arriving);
                 own.min(self.share(peer, id, arriving)).min(WINDOW)
             }
             _ => 0,

@@ -6,22 +6,22 @@ const CHAT: GUID = GUID { Data1: 1, Data2: 2, Data3: 3, Data4: [4; 8] };
 const OTHER: GUID = GUID { Data1: 9, Data2: 9, Data3: 9, Data4: [9; 8] };
 
 /// One end: a group handle with a queue for direct connections and data.
-struct End {
-    name: String,
-    group: HGROUP,
-    handle: HANDLE,
-    queue: HPEEREVENT,
+pub(crate) struct End {
+    pub(crate) name: String,
+    pub(crate) group: HGROUP,
+    pub(crate) handle: HANDLE,
+    pub(crate) queue: HPEEREVENT,
 }
 
 impl End {
-    fn new(name: String, group: HGROUP) -> End {
+    pub(crate) fn new(name: String, group: HGROUP) -> End {
         let (code, handle, queue) =
             register(group, &[PEER_GROUP_EVENT_DIRECT_CONNECTION, PEER_GROUP_EVENT_INCOMING_DATA]);
         is(Code::S_OK, code);
         End { name, group, handle, queue }
     }
 
-    fn connect(&self, bits: u32) {
+    pub(crate) fn connect(&self, bits: u32) {
         let (_, handle, queue) = register(self.group, &[PEER_GROUP_EVENT_STATUS_CHANGED]);
         is(Code::S_OK, PeerGroupConnect(self.group));
         while status(self.group).1 & bits != bits {
@@ -32,7 +32,7 @@ impl End {
     }
 
     /// The next event as a change of a direct connection: id, status, reason, detail.
-    fn change(&self) -> (u64, i32, Code, Code) {
+    pub(crate) fn change(&self) -> (u64, i32, Code, Code) {
         let data = event(self.handle, self.queue);
         let detail = Code(P2PGetEventDetail(data));
         // SAFETY: an event of the library, of the kind that is checked.
@@ -63,7 +63,7 @@ impl End {
         (incoming.ullConnectionId, incoming.r#type, found)
     }
 
-    fn open(&self, name: &str, address: &PEER_ADDRESS) -> u64 {
+    pub(crate) fn open(&self, name: &str, address: &PEER_ADDRESS) -> u64 {
         let mut id = 0;
         // SAFETY: ours.
         is(Code::S_OK, unsafe {
@@ -79,7 +79,7 @@ impl End {
         })
     }
 
-    fn address(&self) -> PEER_ADDRESS {
+    pub(crate) fn address(&self) -> PEER_ADDRESS {
         let (mut members, mut count, mut items) = (ptr::null_mut(), 1, ptr::null_mut());
         // SAFETY: ours, then a block of the library.
         let address = unsafe {
@@ -99,7 +99,7 @@ impl End {
 }
 
 /// Ann, who made the group, and Bob, whom she invited; both online, neighbours of each other.
-fn pair() -> (Session, End, End) {
+pub(crate) fn pair() -> (Session, End, End) {
     let session = Session::started();
     let (ann, bob) = (identity("Ann"), identity("Bob"));
     let anns = group();
@@ -113,7 +113,7 @@ fn pair() -> (Session, End, End) {
 }
 
 /// A direct connection that stands: Bob's id and Ann's.
-fn connected(ann: &End, bob: &End) -> (u64, u64) {
+pub(crate) fn connected(ann: &End, bob: &End) -> (u64, u64) {
     let id = bob.open(&ann.name, &ann.address());
     assert_eq!(bob.change(), (id, PEER_CONNECTED, Code::S_OK, Code::S_OK));
     let (theirs, ..) = ann.change();
@@ -124,7 +124,7 @@ fn connected(ann: &End, bob: &End) -> (u64, u64) {
 fn messages_keep_their_type_and_their_bounds() {
     let (_session, ann, bob) = pair();
     let (id, theirs) = connected(&ann, &bob);
-    let large = vec![7; 4 << 20];
+    let large = vec![7; 16 << 20];
     assert_eq!(bob.send(id, &CHAT, b"hello"), Code::S_OK);
     assert_eq!(bob.send(id, &OTHER, b""), Code::S_OK);
     assert_eq!(bob.send(id, &CHAT, &large), Code::S_OK);

@@ -276,7 +276,7 @@ fn a_direct_connection_needs_a_group_that_is_online() {
     is(Code::E_INVALIDARG, open(&bob, &family));
     is(Code::PEER_E_CONNECTION_NOT_FOUND, PeerGroupCloseDirectConnection(group, 1));
     is(Code::PEER_E_CONNECTION_NOT_FOUND, send(group, 1, 1));
-    is(Code::E_INVALIDARG, send(group, 1, (4 << 20) + 1));
+    is(Code::E_INVALIDARG, send(group, 1, (16 << 20) + 1));
     is(Code::PEER_E_INVALID_GROUP, send(ptr::null_mut(), 1, 1));
     let mut id = 9;
     // SAFETY: ours.
