@@ -133,22 +133,26 @@ impl Remote {
         self.code(&["close", &id.0.to_string()]).await
     }
 
-    /// Stops it where it stands, as SIGSTOP does: it keeps its sockets, and does nothing.
+    /// Stops it where it stands, as SIGSTOP does: it keeps its sockets, and does nothing. Returns when it stands.
     #[cfg(unix)]
     pub fn pause(&self) {
-        self.signal(rustix::process::Signal::STOP);
+        use rustix::process::{Signal, WaitOptions, kill_process, waitpid};
+        kill_process(self.pid(), Signal::STOP).expect("it is ours");
+        let stopped = waitpid(Some(self.pid()), WaitOptions::UNTRACED).expect("it is ours");
+        assert!(stopped.is_some_and(|(_, status)| status.stopped()), "it has not ended");
     }
 
     /// Lets it go on.
     #[cfg(unix)]
     pub fn resume(&self) {
-        self.signal(rustix::process::Signal::CONT);
+        rustix::process::kill_process(self.pid(), rustix::process::Signal::CONT)
+            .expect("it is ours");
     }
 
     #[cfg(unix)]
-    fn signal(&self, signal: rustix::process::Signal) {
+    fn pid(&self) -> rustix::process::Pid {
         let id = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed()));
-        rustix::process::kill_process(id.expect("it runs"), signal).expect("it is ours");
+        id.expect("it runs")
     }
 
     /// Kills it where it stands, as SIGKILL does, and waits until it is gone.

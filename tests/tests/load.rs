@@ -6,11 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Barrier};
 
+use p2p_core::Roles;
+use p2p_crypto::{Invitation, IssueRequest};
 use p2p_group::{
-    Code, ConnectionChange, ConnectionId, ConnectionKind, GroupEvent, Limits, MemberFilter,
+    Code, ConnectionChange, ConnectionId, ConnectionKind, Group, GroupEvent, Limits, MemberFilter,
 };
+use p2p_tests::forge::stranger;
 use p2p_tests::world::{close, send};
-use p2p_tests::{End, Remote, Watch, node, node_with, still_alive, within};
+use p2p_tests::{End, Remote, Watch, node, node_with, start, still_alive, within};
 use tokio::task::JoinSet;
 
 const NOT_FOUND: Code = Code::PEER_E_CONNECTION_NOT_FOUND;
@@ -93,58 +96,71 @@ impl Star {
         Star { at_ann: ann.watch(), ann, peers: found }
     }
 
-    /// Opens `count` connections, one with each peer in turn, every second one from there. Whoever opened it sends its
-    /// number, by which the other end knows which it is.
+    /// Which peer has the connection with this number, and whether Ann opens it.
+    fn place(&self, n: usize) -> (usize, bool) {
+        let (round, peer) = (n / self.peers.len(), n % self.peers.len());
+        (peer, round.is_multiple_of(2))
+    }
+
+    /// Opens `count` connections, by turns with each peer and from each side. Whoever opened one sends its number, by which
+    /// the other end knows which it is.
     async fn open(&self, count: usize) -> Vec<Line> {
-        let mut opened = Vec::new();
-        for n in 0..count {
-            let (peer, _) = &self.peers[n % self.peers.len()];
-            let by_ann = n / self.peers.len() % 2 == 0;
-            opened.push(if by_ann { self.ann.open(peer) } else { peer.open(&self.ann) });
-        }
+        let open = |n| match self.place(n) {
+            (peer, true) => self.ann.open(&self.peers[peer].0),
+            (peer, false) => self.peers[peer].0.open(&self.ann),
+        };
+        let opened: Vec<ConnectionId> = (0..count).map(open).collect();
+        let numbers_of = |wanted: usize| (0..count).filter(move |n| self.place(*n).0 == wanted);
         // Every end of every connection stands, once.
-        let mut standing = vec![ends(&self.at_ann, count, ConnectionChange::Connected).await];
-        for (at, (_, watch)) in self.peers.iter().enumerate() {
-            let own = (at..count).step_by(self.peers.len()).count();
-            standing.push(ends(watch, own, ConnectionChange::Connected).await);
+        let at_ann = ends(&self.at_ann, count, ConnectionChange::Connected).await;
+        let mut at_peers = Vec::new();
+        for (peer, (_, watch)) in self.peers.iter().enumerate() {
+            let own = numbers_of(peer).count();
+            at_peers.push(ends(watch, own, ConnectionChange::Connected).await);
         }
-        let mut numbers = BTreeMap::new();
         for (n, id) in opened.iter().enumerate() {
-            let peer = n % self.peers.len();
-            let by_ann = n / self.peers.len() % 2 == 0;
-            let from = if by_ann { &self.ann } else { &self.peers[peer].0 };
+            let from = match self.place(n) {
+                (_, true) => &self.ann,
+                (peer, false) => &self.peers[peer].0,
+            };
             assert_eq!(send(&from.group, *id, n.to_string()), Code::S_OK);
-            numbers.insert(n, (peer, by_ann, *id));
         }
-        let mut lines = Vec::new();
-        let from_peers = numbers.values().filter(|(_, by_ann, _)| !by_ann).count();
-        for _ in 0..from_peers {
-            let message = self.at_ann.message().await;
-            let n = std::str::from_utf8(&message.bytes).unwrap().parse::<usize>().unwrap();
-            let (peer, by_ann, at_peer) = numbers.remove(&n).expect("a number once");
+        let mut lines = BTreeMap::new();
+        let by_peers = (0..count).filter(|n| !self.place(*n).1).count();
+        for (n, at_ann) in heard(&self.at_ann, by_peers).await {
+            let (peer, by_ann) = self.place(n);
             assert!(!by_ann);
-            lines.push(Line { peer, at_ann: message.id, at_peer });
+            lines.insert(n, Line { peer, at_ann, at_peer: opened[n] });
         }
-        for (at, (_, watch)) in self.peers.iter().enumerate() {
-            let from_ann = numbers.values().filter(|(peer, ..)| *peer == at).count();
-            for _ in 0..from_ann {
-                let message = watch.message().await;
-                let n = std::str::from_utf8(&message.bytes).unwrap().parse::<usize>().unwrap();
-                let (peer, by_ann, at_ann) = numbers.remove(&n).expect("a number once");
-                assert!(by_ann && peer == at);
-                lines.push(Line { peer, at_ann, at_peer: message.id });
+        for (peer, (_, watch)) in self.peers.iter().enumerate() {
+            let by_ann = numbers_of(peer).filter(|n| self.place(*n).1).count();
+            for (n, at_peer) in heard(watch, by_ann).await {
+                assert_eq!(self.place(n), (peer, true));
+                lines.insert(n, Line { peer, at_ann: opened[n], at_peer });
             }
         }
-        assert!(numbers.is_empty());
-        let ids = |at: usize, id: fn(&Line) -> ConnectionId| -> BTreeSet<ConnectionId> {
-            lines.iter().filter(|line| at == 0 || line.peer == at - 1).map(id).collect()
-        };
-        assert_eq!(ids(0, |line| line.at_ann), standing[0]);
-        for at in 1..=self.peers.len() {
-            assert_eq!(ids(at, |line| line.at_peer), standing[at]);
+        // The ids that were heard from are those that stand.
+        assert_eq!(at_ann, lines.values().map(|line| line.at_ann).collect());
+        for (peer, standing) in at_peers.into_iter().enumerate() {
+            let own = lines.values().filter(|line| line.peer == peer);
+            assert_eq!(standing, own.map(|line| line.at_peer).collect());
         }
-        lines
+        lines.into_values().collect()
     }
+}
+
+/// The next `count` events, which are messages: the number in each, and its connection.
+async fn heard(watch: &Watch, count: usize) -> BTreeMap<usize, ConnectionId> {
+    let mut found = BTreeMap::new();
+    for _ in 0..count {
+        let message = watch.message().await;
+        assert_eq!(found.insert(number(&message.bytes), message.id), None, "once each");
+    }
+    found
+}
+
+fn number(text: &[u8]) -> usize {
+    std::str::from_utf8(text).unwrap().parse().unwrap()
 }
 
 /// The ids of the next `count` events, which are all this change, with `S_OK`, and each of another connection.
@@ -205,14 +221,24 @@ async fn a_node_has_five_hundred_peers() {
     /// So many come at a time.
     const AT_ONCE: usize = 20;
     let limits = Limits { neighbours: PEERS + 1, checks: 10_000, ..Limits::default() };
-    let ann = Arc::new(End::creator(node_with("Ann", limits)).await);
+    let keys = stranger("Ann");
+    let ann = End::creator(start(keys.clone().into(), limits)).await;
+    let chain = ann.group.own().chain.clone();
+    let hints = [(ann.key(), vec![ann.address()])];
     let mut coming = JoinSet::new();
     let mut peers: Vec<End> = Vec::new();
     for n in 0..PEERS {
-        // One neighbour is enough for them: that is Ann.
-        let limits = Limits { neighbours: 1, ..Limits::default() };
-        let ann = Arc::clone(&ann);
-        coming.spawn(async move { ann.member(node_with(&format!("Peer {n}"), limits)).await });
+        // One neighbour is enough for them: that is Ann, who is all that they know.
+        let node = node_with(&format!("Peer {n}"), Limits { neighbours: 1, ..Limits::default() });
+        let subject = &node.identity().info();
+        let (roles, now) = (Roles::MEMBER, p2p_group::now());
+        let request = IssueRequest { subject, roles, expires: None, hints: &hints, now };
+        let invitation = Invitation::issue(&keys, &chain, &request).unwrap();
+        coming.spawn(async move {
+            let group = Group::join(&node, &invitation).unwrap();
+            within(group.connect_and_wait()).await.expect("Ann is there");
+            End { node, group }
+        });
         if coming.len() == AT_ONCE {
             peers.push(within(coming.join_next()).await.unwrap().unwrap());
         }
@@ -244,7 +270,7 @@ async fn a_node_has_five_hundred_peers() {
             }
             GroupEvent::Data(message) => {
                 assert!(connected.contains(&message.id), "first it stands, then it speaks");
-                let n = std::str::from_utf8(&message.bytes).unwrap().parse::<usize>().unwrap();
+                let n = number(&message.bytes);
                 assert_eq!(message.peer.key(), peers[n].key(), "who speaks is who it is");
                 assert_eq!(heard.insert(n, message.id), None);
             }
