@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use p2p_core::{Address, KeyId};
-use p2p_group::{Group, InviteOptions, Node};
+use p2p_group::{DirectConnection, Group, InviteOptions, Node};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::dialler::Dialler;
@@ -26,6 +26,8 @@ pub(crate) fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure
     let mut push = |workload, peer, value| samples.push(Sample { workload, peer, value });
     let called = Called::start()?;
     let others = Runtime::new()?;
+    // First of all: whoever comes after the diallers is pointed at their addresses, where nobody listens any longer.
+    let member = Member::join(&called, &others)?;
     push("handshakes64", "quinn", others.block_on(burst_of_quinn())?);
     push("handshakes64", "p2p", called.burst(others.handle())?);
     for (workload, spoil) in [("handshake_good", false), ("handshake_bad", true)] {
@@ -33,11 +35,42 @@ pub(crate) fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure
         push(workload, "p2p", wall);
         push(if spoil { "handshake_bad_cpu" } else { "handshake_good_cpu" }, "p2p", cpu);
     }
-    let (calm, flooded, rate) = called.flood(mib, &others)?;
+    let (calm, flooded, rate) = called.flood(&member, mib, &others)?;
     push("bulk_calm", "p2p", calm);
     push("bulk_flooded", "p2p", flooded);
     push("flood", "p2p", rate);
+    member.leave(&others)?;
     called.end()
+}
+
+/// A member with a direct connection.
+struct Member {
+    node: Node,
+    group: Group,
+    connection: DirectConnection,
+}
+
+impl Member {
+    fn join(called: &Called, runtime: &Runtime) -> Result<Member, Failure> {
+        runtime.block_on(async {
+            let node = ours::node("client")?;
+            let invitation =
+                called.group.invite(&node.identity().info(), InviteOptions::default())?;
+            let group = Group::join(&node, &invitation)?;
+            group.connect_and_wait().await?;
+            let connection = group.direct(called.key).await?;
+            Ok(Member { node, group, connection })
+        })
+    }
+
+    fn leave(self, runtime: &Runtime) -> Result<(), Failure> {
+        runtime.block_on(async {
+            drop(self.connection);
+            self.group.close().await?;
+            self.node.shutdown().await;
+            Ok(())
+        })
+    }
 }
 
 /// The node that is called, on threads of its own.
@@ -133,17 +166,14 @@ impl Called {
     }
 
     /// What a member gets through in MiB/s, alone and while strangers dial without a pause; and how often they do.
-    fn flood(&self, mib: usize, others: &Runtime) -> Result<(f64, f64, f64), Failure> {
-        let client = others.block_on(async { ours::node("client") })?;
-        let invitation = self.group.invite(&client.identity().info(), InviteOptions::default())?;
-        let connection = others.block_on(async {
-            let joined = Group::join(&client, &invitation)?;
-            joined.connect_and_wait().await?;
-            let connection = joined.direct(self.key).await?;
-            Ok::<_, Failure>((joined, connection))
-        })?;
+    fn flood(
+        &self,
+        member: &Member,
+        mib: usize,
+        others: &Runtime,
+    ) -> Result<(f64, f64, f64), Failure> {
         let bulk = || -> Result<f64, Failure> {
-            Ok(mib_per_second(mib, others.block_on(ours::bulk(&connection.1, mib))?))
+            Ok(mib_per_second(mib, others.block_on(ours::bulk(&member.connection, mib))?))
         };
         let mut diallers = (0..FLOODERS)
             .map(|_| self.dialler(true, others.handle()))
@@ -159,11 +189,6 @@ impl Called {
         for dialler in diallers {
             others.block_on(dialler.end());
         }
-        others.block_on(async {
-            connection.0.close().await?;
-            client.shutdown().await;
-            Ok::<_, Failure>(())
-        })?;
         Ok((median(calm.into_iter()), median(flooded.into_iter()), median(rates.into_iter())))
     }
 
