@@ -9,7 +9,9 @@ use zeroize::Zeroizing;
 use crate::certificate::{CLOCK_SKEW, Certificate, Kind, Template};
 use crate::error::CryptoError;
 use crate::export;
-use crate::key::{KeyKind, KeySource, KeySourceError, SigningKey, random_serial, tls_serial};
+use crate::key::{
+    KeyKind, KeySource, KeySourceError, PublicKey, SigningKey, random_serial, tls_serial,
+};
 use crate::name::{PeerName, check_friendly_name};
 use crate::refusal::Cause;
 use crate::xml;
@@ -316,6 +318,25 @@ impl IdentityInfo {
     pub fn from_xml(text: &str) -> Result<IdentityInfo, Refusal> {
         let certificate = Certificate::read_identity(&xml::identity_certificate(text.trim())?)?;
         Ok(IdentityInfo::new(&certificate))
+    }
+
+    /// The holder of a public key that is known from elsewhere, with names that whoever issues it a membership chooses.
+    /// `spki`: DER SubjectPublicKeyInfo, as [`public_key`](Self::public_key) has it.
+    ///
+    /// # Errors
+    /// [`Cause::UnknownAlgorithm`] or [`Cause::WeakKey`] for a key that is none; [`CryptoError::Name`].
+    pub fn for_key(
+        spki: &[u8],
+        classifier: Option<&str>,
+        friendly_name: Option<&str>,
+    ) -> Result<IdentityInfo, CryptoError> {
+        let public_key = PublicKey::from_spki(spki).map_err(CryptoError::issuing)?;
+        let key = public_key.id();
+        let name = PeerName::for_key(&key, classifier)?;
+        let friendly_name =
+            friendly_name.filter(|name| !name.is_empty()).unwrap_or(name.as_str()).to_owned();
+        check_friendly_name(&friendly_name)?;
+        Ok(IdentityInfo { key, name, friendly_name, public_key: public_key.spki() })
     }
 
     pub(crate) fn new(certificate: &Certificate) -> IdentityInfo {

@@ -152,6 +152,26 @@ fn a_description_says_who_it_is() {
 }
 
 #[test]
+fn whoever_has_a_key_is_described_by_it() {
+    let info = ada().info();
+    let classifier = info.name.classifier();
+    let same = |name| IdentityInfo::for_key(&info.public_key, Some(classifier), name);
+    assert_eq!(same(Some(&info.friendly_name)).unwrap(), info);
+    let nameless = IdentityInfo::for_key(&info.public_key, None, Some("")).unwrap();
+    assert_eq!((nameless.key, nameless.friendly_name.as_str()), (info.key, nameless.name.as_str()));
+    assert_eq!(same(Some("\n")).unwrap_err().code(), Code::PEER_E_INVALID_FRIENDLY_NAME);
+    let empty = IdentityInfo::for_key(&info.public_key, Some(""), None).unwrap_err();
+    assert_eq!(empty.code(), Code::PEER_E_INVALID_CLASSIFIER);
+    let mut weak = info.public_key.clone();
+    let at = weak.len() - 32;
+    weak[at..].fill(0);
+    for (spki, code) in [(&weak[..], Cause::WeakKey), (&weak[1..], Cause::UnknownAlgorithm)] {
+        let refusal = IdentityInfo::for_key(spki, None, None).unwrap_err().refusal();
+        assert_eq!(refusal, Some(code.refusal()));
+    }
+}
+
+#[test]
 fn no_altered_description_is_another_identity() {
     let ada = ada();
     let xml = ada.to_xml();
