@@ -54,7 +54,7 @@ static inline void *allocate(size_t size) {
 /* ASCII as UTF-16: what u"" does in C11. The caller frees it. */
 static inline PWSTR wide(const char *text) {
     size_t length = strlen(text);
-    PWSTR units = allocate((length + 1) * sizeof(WCHAR));
+    PWSTR units = (PWSTR)allocate((length + 1) * sizeof(WCHAR));
     for (size_t i = 0; i < length; i++) units[i] = (WCHAR)(unsigned char)text[i];
     return units;
 }
@@ -64,7 +64,7 @@ static inline PWSTR copy(PCWSTR text) {
     size_t length = 0;
     PWSTR units;
     while (text[length] != 0) length++;
-    units = allocate((length + 1) * sizeof(WCHAR));
+    units = (PWSTR)allocate((length + 1) * sizeof(WCHAR));
     memcpy(units, text, length * sizeof(WCHAR));
     return units;
 }
@@ -110,7 +110,7 @@ static inline void hear(const char *word) {
 static inline PWSTR hear_text(void) {
     const char *line = hear_line();
     size_t length = strlen(line) / 4;
-    PWSTR text = allocate((length + 1) * sizeof(WCHAR));
+    PWSTR text = (PWSTR)allocate((length + 1) * sizeof(WCHAR));
     for (size_t i = 0; i < length; i++) {
         unsigned unit;
         CHECK(sscanf(line + 4 * i, "%4x", &unit) == 1);
@@ -216,7 +216,7 @@ static inline unsigned listed(HGROUP group, DWORD kinds, ULONGLONG id, PEER_CONN
     OK(PeerGetItemCount(enumeration, &count));
     OK(PeerGetNextItem(enumeration, &count, &items));
     for (ULONG i = 0; i < count; i++) {
-        const PEER_CONNECTION_INFO *info = items[i];
+        const PEER_CONNECTION_INFO *info = (const PEER_CONNECTION_INFO *)items[i];
         CHECK(info->dwSize == sizeof(PEER_CONNECTION_INFO));
         if (id != 0 && info->ullConnectionId != id) continue;
         found++;

@@ -68,6 +68,16 @@ static void null(struct peer *me) {
     CODE(PeerGroupCreateInvitation(me->group, NULL, NULL, 0, NULL, &text), E_INVALIDARG);
     CODE(PeerGroupCreateInvitation(me->group, me->name, NULL, 0, NULL, NULL), E_INVALIDARG);
     CODE(PeerGroupParseInvitation(NULL, NULL), E_INVALIDARG);
+    CODE(PeerGroupIssueCredentials(NULL, me->name, NULL, 0, &text), PEER_E_INVALID_GROUP);
+    CODE(PeerGroupIssueCredentials(me->group, NULL, NULL, 0, &text), E_INVALIDARG);
+    CODE(PeerGroupIssueCredentials(me->group, me->name, NULL, 0, NULL), E_INVALIDARG);
+    CHECK(text == NULL);
+    CODE(P2PGroupRevoke(NULL, me->name, P2P_REASON_UNSPECIFIED), PEER_E_INVALID_GROUP);
+    CODE(P2PGroupRevoke(me->group, NULL, P2P_REASON_UNSPECIFIED), E_INVALIDARG);
+    CODE(P2PGroupDemote(NULL, me->name, 1, &PEER_GROUP_ROLE_MEMBER), PEER_E_INVALID_GROUP);
+    CODE(P2PGroupDemote(me->group, NULL, 1, &PEER_GROUP_ROLE_MEMBER), E_INVALIDARG);
+    CODE(P2PGroupDemote(me->group, me->name, 1, NULL), E_INVALIDARG);
+    CODE(P2PGroupDemote(me->group, me->name, 0, &PEER_GROUP_ROLE_MEMBER), E_INVALIDARG);
     CODE(PeerGroupOpenDirectConnection(me->group, NULL, &address, &id), E_INVALIDARG);
     CODE(PeerGroupOpenDirectConnection(me->group, me->name, NULL, &id), E_INVALIDARG);
     CODE(PeerGroupOpenDirectConnection(me->group, me->name, &address, NULL), E_INVALIDARG);
@@ -111,6 +121,7 @@ static void stale(struct peer *me) {
     stop_listening(events);
     CODE(PeerGroupConnect(group), PEER_E_INVALID_GROUP);
     CODE(PeerGroupClose(group), PEER_E_INVALID_GROUP);
+    CODE(P2PGroupRevoke(group, me->name, P2P_REASON_UNSPECIFIED), PEER_E_INVALID_GROUP);
     CODE(PeerGroupSendData(group, 1, &CHAT, 1, &count), PEER_E_INVALID_GROUP);
     CODE(PeerGroupEnumMembers(group, 0, NULL, &members), PEER_E_INVALID_GROUP);
     CHECK(members == NULL);

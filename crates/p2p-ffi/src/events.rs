@@ -211,13 +211,17 @@ fn block(event: &GroupEvent) -> Option<Result<*mut PEER_GROUP_EVENT_DATA, Code>>
             build(event.kind(), Code::S_OK, |arena| incoming(arena, message))
         }
         GroupEvent::Member { change, member } => {
-            build(event.kind(), Code::S_OK, |arena| PEER_GROUP_EVENT_PAYLOAD {
-                memberChangeData: PEER_EVENT_MEMBER_CHANGE_DATA {
-                    dwSize: size_of::<PEER_EVENT_MEMBER_CHANGE_DATA>() as u32,
-                    changeType: member_change(*change),
-                    pwzIdentity: arena.wide(&member.name),
-                },
-            })
+            member_changed(event.kind(), Code::S_OK, member_change(*change), &member.name)
+        }
+        // `p2p.h` has no other word for a membership that was taken back, or replaced.
+        GroupEvent::Revoked { who, .. } => {
+            member_changed(event.kind(), Code::CRYPT_E_REVOKED, PEER_MEMBER_UPDATED, &who.name())
+        }
+        GroupEvent::Renewed { member } => {
+            member_changed(event.kind(), Code::S_OK, PEER_MEMBER_UPDATED, &member.name)
+        }
+        GroupEvent::PropertiesChanged { .. } => {
+            build(event.kind(), Code::S_OK, |_| PEER_GROUP_EVENT_PAYLOAD::NONE)
         }
         _ => return None,
     })
@@ -237,6 +241,21 @@ fn build(
             0,
             PEER_GROUP_EVENT_DATA { eventType: number as PEER_GROUP_EVENT_TYPE, payload },
         );
+    })
+}
+
+fn member_changed(
+    kind: EventKind,
+    detail: Code,
+    change: i32,
+    name: &str,
+) -> Result<*mut PEER_GROUP_EVENT_DATA, Code> {
+    build(kind, detail, |arena| PEER_GROUP_EVENT_PAYLOAD {
+        memberChangeData: PEER_EVENT_MEMBER_CHANGE_DATA {
+            dwSize: size_of::<PEER_EVENT_MEMBER_CHANGE_DATA>() as u32,
+            changeType: change,
+            pwzIdentity: arena.wide(name),
+        },
     })
 }
 

@@ -65,7 +65,7 @@ macro_rules! from_plain_errors {
     };
 }
 
-from_group_errors!(Error IdentityError GroupError InviteError CryptoError DirectError);
+from_group_errors!(Error IdentityError GroupError InviteError CryptoError DirectError AdminError);
 from_plain_errors!(Closed ConnectError SendError CloseError);
 
 impl From<p2p_group::StartError> for Failure {

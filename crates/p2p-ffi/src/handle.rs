@@ -65,7 +65,12 @@ impl<T: Clone> Table<T> {
     pub(crate) fn new(kind: Kind) -> Self {
         let quarter = GENERATION_MAX / 4;
         let first = quarter + RandomState::new().hash_one(kind as usize) as usize % quarter;
-        Table { kind, max: SLOTS_MAX, first, slots: Mutex::new(Slots { slots: Vec::new(), free: Vec::new() }) }
+        Table {
+            kind,
+            max: SLOTS_MAX,
+            first,
+            slots: Mutex::new(Slots { slots: Vec::new(), free: Vec::new() }),
+        }
     }
 
     /// A new handle for `value`; `None` if as many are open as there may be.

@@ -102,7 +102,7 @@ pub(crate) unsafe fn read(text: PCWSTR) -> Result<Invitation, Failure> {
 
 /// # Safety
 /// `roles` is null or points to `count` values.
-unsafe fn read_roles(count: u32, roles: *const GUID) -> Result<Roles, Failure> {
+pub(crate) unsafe fn read_roles(count: u32, roles: *const GUID) -> Result<Roles, Failure> {
     if roles.is_null() != (count == 0) || count > ROLES_MAX {
         return Err(Code::E_INVALIDARG.into());
     }
@@ -117,7 +117,7 @@ unsafe fn read_roles(count: u32, roles: *const GUID) -> Result<Roles, Failure> {
 }
 
 /// Text that is no description at all is an argument's fault; a certificate that is refused has its own code.
-fn description_refused(refusal: Refusal) -> Failure {
+pub(crate) fn description_refused(refusal: Refusal) -> Failure {
     let code = match refusal.code {
         Code::CRYPT_E_BAD_MSG | Code::CRYPT_E_BAD_ENCODE => Code::E_INVALIDARG,
         code => code,

@@ -71,6 +71,8 @@ pub const PEER_GROUP_PASSWORD_AUTHENTICATION: PEER_GROUP_AUTHENTICATION_SCHEME =
 
 pub const PEER_MEMBER_PRESENT: u32 = 1;
 
+pub const PEER_GROUP_STORE_CREDENTIALS: u32 = 1;
+
 pub const PEER_MEMBER_CONNECTED: i32 = 1;
 pub const PEER_MEMBER_DISCONNECTED: i32 = 2;
 pub const PEER_MEMBER_UPDATED: i32 = 3;
@@ -369,6 +371,14 @@ pub union PEER_GROUP_EVENT_PAYLOAD {
     pub connectionChangeData: PEER_EVENT_CONNECTION_CHANGE_DATA,
     pub memberChangeData: PEER_EVENT_MEMBER_CHANGE_DATA,
     pub hrConnectionFailedReason: HRESULT,
+}
+
+impl PEER_GROUP_EVENT_PAYLOAD {
+    /// For events that carry nothing.
+    pub const NONE: PEER_GROUP_EVENT_PAYLOAD = {
+        // SAFETY: numbers and pointers, for which zeros are fine.
+        unsafe { core::mem::zeroed() }
+    };
 }
 
 #[repr(C)]

@@ -7,6 +7,7 @@
 //! panics, out pointers cleared and checked, handles looked up in tables (never followed), then one call.
 #![allow(non_snake_case, reason = "the exported names are those of the C header")]
 
+mod admin;
 mod direct;
 mod enumeration;
 mod event_object;
@@ -24,6 +25,7 @@ mod public_key;
 mod runtime;
 mod wide;
 
+pub use admin::{P2PGroupDemote, P2PGroupRevoke, PeerGroupIssueCredentials};
 pub use direct::{
     PeerGroupCloseDirectConnection, PeerGroupOpenDirectConnection, PeerGroupSendData,
 };

@@ -10,6 +10,10 @@ use crate::layout::{
 };
 use crate::memory::{Arena, Room};
 
+/// Longest identifier of an algorithm, as text.
+const IDENTIFIER_MAX: usize = 64;
+/// Longest parameters, and longest key, in bytes: far above those of any key that is accepted.
+const BLOB_MAX: u32 = 1_024;
 const SEQUENCE: u8 = 0x30;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const BIT_STRING: u8 = 0x03;
@@ -62,6 +66,41 @@ impl PublicKey {
             fields = element(fields)?.rest;
         }
         PublicKey::from_spki(fields)
+    }
+
+    /// Reads the structure as a program gives it: `None` for what no key can be.
+    ///
+    /// # Safety
+    /// What `info` points to may be read; the identifier ends in 0.
+    pub(crate) unsafe fn read(info: &CERT_PUBLIC_KEY_INFO) -> Option<PublicKey> {
+        let (text, bits) = (info.Algorithm.pszObjId, info.PublicKey);
+        let parameters = info.Algorithm.Parameters;
+        if text.is_null() || bits.cUnusedBits > 7 {
+            return None;
+        }
+        let mut algorithm = String::new();
+        loop {
+            // SAFETY: no 0 came before this byte, so the caller vouches for it.
+            match unsafe { *text.cast::<u8>().add(algorithm.len()) } {
+                0 => break,
+                _ if algorithm.len() == IDENTIFIER_MAX => return None,
+                byte @ (b'0'..=b'9' | b'.') => algorithm.push(char::from(byte)),
+                _ => return None,
+            }
+        }
+        // SAFETY: as the caller promises.
+        let (parameters, bytes) = unsafe {
+            (blob(parameters.pbData, parameters.cbData)?, blob(bits.pbData, bits.cbData)?)
+        };
+        Some(PublicKey { algorithm, parameters, bits: bytes, unused_bits: bits.cUnusedBits as u8 })
+    }
+
+    /// Puts the parts together again; `None` if the identifier is none.
+    pub(crate) fn to_spki(&self) -> Option<Vec<u8>> {
+        let identifier = encoded(OBJECT_IDENTIFIER, &[&identifier(&self.algorithm)?]);
+        let algorithm = encoded(SEQUENCE, &[&identifier, &self.parameters]);
+        let bits = encoded(BIT_STRING, &[&[self.unused_bits], &self.bits]);
+        Some(encoded(SEQUENCE, &[&algorithm, &bits]))
     }
 
     /// Reserves and fills the structure with all that it points to.
@@ -131,6 +170,48 @@ fn dotted(encoded: &[u8]) -> Option<String> {
     Some(text)
 }
 
+/// # Safety
+/// `bytes` is null or points to `length` readable bytes.
+unsafe fn blob(bytes: *const u8, length: u32) -> Option<Vec<u8>> {
+    match length {
+        0 => Some(Vec::new()),
+        _ if length > BLOB_MAX || bytes.is_null() => None,
+        // SAFETY: not null, and the caller vouches for the length.
+        _ => Some(unsafe { core::slice::from_raw_parts(bytes, length as usize) }.to_vec()),
+    }
+}
+
+/// An element whose content is these parts.
+fn encoded(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = content.len();
+    let head = match length {
+        0..=0x7f => vec![tag, length as u8],
+        0x80..=0xff => vec![tag, 0x81, length as u8],
+        _ => vec![tag, 0x82, (length >> 8) as u8, length as u8],
+    };
+    [head, content].concat()
+}
+
+/// Dotted numbers as an object identifier (X.690 §8.19).
+fn identifier(dotted: &str) -> Option<Vec<u8>> {
+    let mut numbers = Vec::new();
+    for number in dotted.split('.') {
+        numbers.push(number.parse::<u32>().ok()?);
+    }
+    let [first @ 0..=2, second, ..] = numbers[..] else { return None };
+    let mut bytes = Vec::new();
+    let head = (first * 40).checked_add(second)?;
+    for number in core::iter::once(head).chain(numbers[2..].iter().copied()) {
+        let groups = (32 - number.leading_zeros()).div_ceil(7).max(1);
+        for group in (0..groups).rev() {
+            let more = if group > 0 { 0x80 } else { 0 };
+            bytes.push((number >> (7 * group)) as u8 & 0x7f | more);
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +240,72 @@ mod tests {
         );
         assert_eq!(dotted(&[0x88, 0x37, 0x03]).unwrap(), "2.999.3");
         assert_eq!(dotted(&[]), None);
+    }
+
+    #[test]
+    fn a_key_is_put_together_as_it_was() {
+        let p256 = [
+            &[0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01][..],
+            &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04],
+            &[0x22; 64],
+        ]
+        .concat();
+        let long = encoded(
+            SEQUENCE,
+            &[
+                &encoded(SEQUENCE, &[&encoded(OBJECT_IDENTIFIER, &[&[0x88, 0x37, 0x03]])]),
+                &encoded(BIT_STRING, &[&[0], &[7; 600]]),
+            ],
+        );
+        for spki in [spki(), p256, long] {
+            let key = PublicKey::from_spki(&spki).unwrap();
+            assert_eq!(key.to_spki().unwrap(), spki);
+            let text: Vec<u8> = key.algorithm.bytes().chain([0]).collect();
+            let blob = |bytes: &[u8]| CRYPT_OBJID_BLOB {
+                cbData: bytes.len() as u32,
+                pbData: bytes.as_ptr().cast_mut(),
+            };
+            let bits = blob(&key.bits);
+            let mut info = CERT_PUBLIC_KEY_INFO {
+                Algorithm: CRYPT_ALGORITHM_IDENTIFIER {
+                    pszObjId: text.as_ptr().cast_mut().cast(),
+                    Parameters: blob(&key.parameters),
+                },
+                PublicKey: CRYPT_BIT_BLOB {
+                    cbData: bits.cbData,
+                    pbData: bits.pbData,
+                    cUnusedBits: 0,
+                },
+            };
+            // SAFETY: ours.
+            unsafe {
+                assert_eq!(PublicKey::read(&info), Some(key));
+                info.PublicKey.cUnusedBits = 8;
+                assert_eq!(PublicKey::read(&info), None);
+                info.PublicKey.cUnusedBits = 0;
+                info.PublicKey.pbData = core::ptr::null_mut();
+                assert_eq!(PublicKey::read(&info), None);
+                info.PublicKey = CRYPT_BIT_BLOB { cbData: BLOB_MAX + 1, ..bits_of(&info, &text) };
+                assert_eq!(PublicKey::read(&info), None);
+                info.Algorithm.pszObjId = core::ptr::null_mut();
+                assert_eq!(PublicKey::read(&info), None);
+            }
+        }
+    }
+
+    /// Bits that may be read.
+    fn bits_of(info: &CERT_PUBLIC_KEY_INFO, bytes: &[u8]) -> CRYPT_BIT_BLOB {
+        CRYPT_BIT_BLOB { pbData: bytes.as_ptr().cast_mut(), ..info.PublicKey }
+    }
+
+    #[test]
+    fn what_is_no_identifier_has_no_encoding() {
+        for text in ["", "1", "3.1", "1..2", "1.2.", "1.2.4294967296", "2.4294967295"] {
+            assert_eq!(identifier(text), None, "{text}");
+        }
+        for text in ["0.0", "2.999.3", "1.2.840.10045.2.1", "1.3.4294967295"] {
+            assert_eq!(dotted(&identifier(text).unwrap()).as_deref(), Some(text));
+        }
     }
 
     #[test]

@@ -28,15 +28,21 @@ fn libraries() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().to_owned()
 }
 
+/// How programs are built. The zero initialiser of C99, `{0}`, is no fault in C++.
+const C99: &[&str] = &["cc", "-std=c99"];
+const CXX17: &[&str] = &["c++", "-xc++", "-std=c++17", "-Wno-missing-field-initializers"];
+
 /// Builds `c/<name>.c` into `folder`.
-fn build(name: &str, folder: &Path, link: &[&str]) -> PathBuf {
+fn build(language: &[&str], name: &str, folder: &Path, link: &[&str]) -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = folder.join(name);
-    let output = Command::new("cc")
-        .args(["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-g"])
+    let output = Command::new(language[0])
+        .args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-g"])
+        .args(&language[1..])
         .arg("-I")
         .arg(package.join("include"))
         .arg(package.join("c").join(name).with_extension("c"))
+        .arg("-xnone")
         .arg("-o")
         .arg(&program)
         .args(link)
@@ -48,9 +54,14 @@ fn build(name: &str, folder: &Path, link: &[&str]) -> PathBuf {
 
 /// Builds a program against the shared library.
 fn build_shared(name: &str, folder: &Path) -> PathBuf {
+    build_shared_as(C99, name, folder)
+}
+
+fn build_shared_as(language: &[&str], name: &str, folder: &Path) -> PathBuf {
     let libraries = libraries();
     let path = libraries.to_str().expect("a path in UTF-8");
-    build(name, folder, &["-L", path, "-lpeergroup", &format!("-Wl,-rpath,{path}"), "-lpthread"])
+    let link = ["-L", path, "-lpeergroup", &format!("-Wl,-rpath,{path}"), "-lpthread"];
+    build(language, name, folder, &link)
 }
 
 /// A command with a home, an address, and the library that was built with this test, whatever else the search path has.
@@ -164,10 +175,14 @@ fn alone(program: &str, arguments: &[&str]) {
 /// Runs a check in two processes; both must end well, or `ann` as said.
 fn check(name: &str, ann_ends: fn(ExitStatus) -> bool) {
     let folder = TempDir::new().unwrap();
-    let program = build_shared("direct", folder.path());
+    run_pair(&build_shared("direct", folder.path()), name, ann_ends);
+}
+
+/// Runs a program in two processes with these arguments: what, and who.
+fn run_pair(program: &Path, name: &str, ann_ends: fn(ExitStatus) -> bool) {
     let homes = [TempDir::new().unwrap(), TempDir::new().unwrap()];
-    let (mut ann, from_ann) = Process::start(&program, &[name, "ann"], homes[0].path());
-    let (mut bob, from_bob) = Process::start(&program, &[name, "bob"], homes[1].path());
+    let (mut ann, from_ann) = Process::start(program, &[name, "ann"], homes[0].path());
+    let (mut bob, from_bob) = Process::start(program, &[name, "bob"], homes[1].path());
     ann.feed(from_bob);
     bob.feed(from_ann);
     let (bob_ended, ann_ended) = (bob.wait(), ann.wait());
@@ -255,6 +270,29 @@ fn c26_the_peer_is_killed() {
 #[test]
 fn c28_look_up_the_sender_and_close_while_taking_events() {
     check("c28", well);
+}
+
+/// As C and as C++: the same program, the same library.
+#[test]
+fn a_member_is_revoked_while_it_is_connected() {
+    let folder = TempDir::new().unwrap();
+    run_pair(&build_shared("revoke", folder.path()), "revoke", well);
+}
+
+#[test]
+fn a_program_in_cxx_revokes_too() {
+    if Command::new("c++").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no c++ here");
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    run_pair(&build_shared_as(CXX17, "revoke", folder.path()), "revoke", well);
+}
+
+#[test]
+fn an_administrator_is_cut_down_to_a_member() {
+    let folder = TempDir::new().unwrap();
+    run_pair(&build_shared("revoke", folder.path()), "demote", well);
 }
 
 #[test]
@@ -362,7 +400,7 @@ fn a_program_links_with_the_static_library() {
     let folder = TempDir::new().unwrap();
     let archive = libraries().join("libpeergroup.a");
     let archive = archive.to_str().expect("a path in UTF-8");
-    let program = build("misuse", folder.path(), &[archive, "-lpthread", "-ldl", "-lm"]);
+    let program = build(C99, "misuse", folder.path(), &[archive, "-lpthread", "-ldl", "-lm"]);
     let (status, text) = run(&program, &["stale"]);
     assert!(status.success() && text.ends_with("done\n"), "{status}\n{text}");
 }

@@ -2,6 +2,7 @@
 //!
 //! The library is one per process and its environment too, so each test holds one lock for as long as it runs.
 
+mod admin;
 mod direct;
 mod events;
 /// The second maker of certificates, which shares no line with the library.

@@ -13,6 +13,7 @@ use p2p_crypto::{Cause, Identity, Surface};
 use p2p_store::{GroupRecord, Store};
 
 use super::*;
+use crate::admin::{ROLE_MEMBER, demote, revoke};
 use crate::portable::import;
 use material::{Material, PASSWORD, behind, last_of_24};
 use peer::Peers;
@@ -101,6 +102,8 @@ fn descriptions() {
             _ => cause.refusal().code,
         };
         refused(cause, expected, invite(group, &text, None, &[]).0);
+        refused(cause, expected, revoke(group, &text, 0));
+        refused(cause, expected, demote(group, &text, &[ROLE_MEMBER]));
     }
 }
 
