@@ -8,8 +8,8 @@ use p2p_core::{
     FileTime, KeyId, OBJECT_MAX, Object, ObjectId, ObjectKind, Reason, Refusal, Revocation, Roles,
 };
 use p2p_crypto::{
-    Cause, GroupFlags, GroupIdentity, GroupProperties, Identity, RevocationRequest, Schemes,
-    revoke, verify_object,
+    Cause, GroupFlags, GroupIdentity, GroupProperties, Identity, KeyKind, RevocationRequest,
+    Schemes, revoke, verify_object,
 };
 use proptest::prelude::*;
 
@@ -450,6 +450,33 @@ fn objects() -> (KeyId, [(ObjectKind, Bytes); 4]) {
         (ObjectKind::Credential, chain),
     ];
     (group.key_id(), all)
+}
+
+/// The other kind of key signs all of them too, and a signature has one form.
+#[test]
+fn keys_of_p256_sign_objects() {
+    let kind = KeyKind::EcdsaP256;
+    let group = GroupIdentity::create_with(kind, None, None, now()).unwrap();
+    let ada = Identity::create_with(kind, None, None, now()).unwrap();
+    let chain = group.issue_creator(&ada.info(), now()).unwrap();
+    let request = RevocationRequest {
+        target: KeyId([7; 32]),
+        serial: None,
+        reason: Reason::Superseded,
+        now: now(),
+    };
+    let properties = GroupProperties::new("x", ada.key_id(), ada.name().clone());
+    for (kind, bytes) in [
+        (ObjectKind::Revocation, revoke(&ada, &chain, &request).unwrap()),
+        (ObjectKind::Revocation, group.revoke(&request).unwrap()),
+        (ObjectKind::Properties, group.sign_properties(&properties).unwrap()),
+        (ObjectKind::Credential, chain),
+    ] {
+        assert!(verify_object(&group.key_id(), kind, &bytes).is_ok());
+        let mut spoilt = bytes.to_vec();
+        *spoilt.last_mut().unwrap() ^= 1;
+        assert!(verify_object(&group.key_id(), kind, &spoilt.into()).is_err());
+    }
 }
 
 /// Of everything that may be flipped in each of them, nothing goes unnoticed.
