@@ -353,7 +353,7 @@ impl Group {
         if may { Ok(own) } else { Err(AdminError::NotAuthorized) }
     }
 
-    fn is_revoked(&self, member: &Member) -> Result<bool, Closed> {
+    pub(crate) fn is_revoked(&self, member: &Member) -> Result<bool, Closed> {
         Ok(self.revocations()?.iter().any(|r| r.covers(&member.path)))
     }
 

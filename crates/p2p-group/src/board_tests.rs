@@ -425,3 +425,29 @@ fn strangers_cannot_fill_a_queue_that_nobody_reads() {
     world.event(Event::Refused { peer: PEER, remote, refusal });
     assert_eq!(world.drain(queue), ["Refused"], "there is room again");
 }
+
+#[test]
+fn whoever_published_an_object_is_told_once_what_became_of_it() {
+    let (mut board, mut fx) = (Board::new([]), Effects::default());
+    let (id, other) = (ObjectId([1; 32]), ObjectId([2; 32]));
+    let waiting: Vec<Arc<Outcome>> = (0..4).map(|_| Arc::default()).collect();
+    board.await_object(id, Arc::clone(&waiting[0]));
+    board.await_object(id, Arc::clone(&waiting[1]));
+    board.await_object(other, Arc::clone(&waiting[2]));
+    board.event(Event::Published { id, result: Ok(()) }, &mut fx);
+    assert_eq!(fx.wakes.len(), 2, "both of them");
+    for outcome in &waiting[..2] {
+        assert!(outcome.wait_blocking().is_ok());
+    }
+    let full = Err(Code::PEER_E_DISK_FULL);
+    board.event(Event::Published { id: other, result: full }, &mut fx);
+    let refused = waiting[2].wait_blocking().unwrap_err();
+    assert_eq!(refused.code(), Code::PEER_E_DISK_FULL);
+
+    board.await_object(other, Arc::clone(&waiting[3]));
+    board.abandon(&mut fx);
+    assert!(matches!(waiting[3].wait_blocking(), Err(AdminError::Closed(_))));
+    let before = fx.wakes.len();
+    board.event(Event::Published { id: other, result: Ok(()) }, &mut fx);
+    assert_eq!(fx.wakes.len(), before, "nobody waits any longer");
+}

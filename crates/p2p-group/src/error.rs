@@ -88,6 +88,9 @@ impl From<CryptoError> for Error {
     }
 }
 
+/// What is behind an error that is about a revocation.
+const REVOKED: Refusal = Refusal { code: Code::CRYPT_E_REVOKED, detail: Code::CERT_E_REVOKED };
+
 /// The handle is closed, or its group was deleted: `PEER_E_INVALID_GROUP`. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the group handle is closed")]
@@ -250,6 +253,9 @@ pub enum InviteError {
     /// The description of who is to be invited is not to be trusted.
     #[error("the invitee's description is refused: {0}")]
     Invitee(#[source] Refusal),
+    /// Who is invited was revoked, or who invites: `PEER_E_NOT_AUTHORIZED`, with `CRYPT_E_REVOKED` behind it.
+    #[error("the membership would be revoked from the start")]
+    Revoked,
     /// This member may not issue what was asked for, or the invitation that was read is not to be trusted.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -264,6 +270,7 @@ impl InviteError {
             InviteError::Group(error) => error.code(),
             InviteError::Identity(error) => error.code(),
             InviteError::Invitee(refusal) => refusal.code,
+            InviteError::Revoked => Code::PEER_E_NOT_AUTHORIZED,
             InviteError::Crypto(error) => error.code(),
         }
     }
@@ -274,6 +281,7 @@ impl InviteError {
             InviteError::Group(error) => error.refusal(),
             InviteError::Identity(error) => error.refusal(),
             InviteError::Invitee(refusal) => Some(*refusal),
+            InviteError::Revoked => Some(REVOKED),
             InviteError::Crypto(error) => error.refusal(),
             _ => None,
         }
@@ -482,9 +490,7 @@ impl AdminError {
     /// The refusal behind it, where a check of trust said no.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
-            AdminError::Revoked => {
-                Some(Refusal { code: Code::CRYPT_E_REVOKED, detail: Code::CERT_E_REVOKED })
-            }
+            AdminError::Revoked => Some(REVOKED),
             AdminError::Crypto(error) => error.refusal(),
             AdminError::Refused(refusal) => Some(*refusal),
             AdminError::Group(error) => error.refusal(),

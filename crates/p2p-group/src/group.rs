@@ -275,7 +275,7 @@ impl Group {
     /// Connect first, or the invitation holds no address of this node. Nothing is stored or sent.
     ///
     /// # Errors
-    /// [`InviteError::NotReady`] before the first exchange with a member; [`InviteError::Crypto`]:
+    /// [`InviteError::NotReady`] before the first exchange with a member; [`InviteError::Revoked`]; [`InviteError::Crypto`]:
     /// `PEER_E_NOT_AUTHORIZED` for roles that this member may not grant, `PEER_E_INVALID_TIME_PERIOD`,
     /// `PEER_E_CHAIN_TOO_LONG`, `PEER_E_CIRCULAR_CHAIN_DETECTED`.
     pub fn invite(
@@ -287,7 +287,11 @@ impl Group {
             return Err(InviteError::NotReady);
         }
         let (identity, hints) = (&self.handle.instance.node.identity, self.hints()?);
-        invite::issue(identity, &self.own().chain, &hints, invitee, options)
+        let invitation = invite::issue(identity, &self.own().chain, &hints, invitee, options)?;
+        if self.is_revoked(invitation.member())? {
+            return Err(InviteError::Revoked);
+        }
+        Ok(invitation)
     }
 
     /// Where members may be found, this node first.

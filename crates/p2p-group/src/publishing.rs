@@ -43,7 +43,7 @@ impl Outcome {
         }
     }
 
-    fn wait_blocking(&self) -> Result<(), AdminError> {
+    pub(crate) fn wait_blocking(&self) -> Result<(), AdminError> {
         let mut result = lock(&self.result);
         loop {
             if let Some(result) = result.take() {
