@@ -236,6 +236,9 @@ impl<A: Authority> Node<A> {
             self.links.get(&id).into_iter().flat_map(|l| l.inherited.keys().copied()).collect();
         inherited.into_iter().for_each(|group| self.disinherit(id, group, Cause::Lost));
         let gone = self.links.remove(&id);
+        if let Some(gone) = &gone {
+            self.reinstate((gone.peer, gone.instance));
+        }
         self.stats.links_ended += u64::from(gone.is_some());
         for direct in moving {
             self.open_elsewhere(direct, gone.as_ref().and_then(|l| l.instance));

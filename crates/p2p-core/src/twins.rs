@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::authority::Authority;
 use crate::codec::close;
-use crate::id::GroupKey;
+use crate::id::{GroupKey, InstanceId, KeyId};
 use crate::io::LinkId;
 use crate::node::Node;
 
@@ -61,6 +61,23 @@ impl<A: Authority> Node<A> {
             .collect();
         for group in missing {
             self.start_session(survivor, group, false);
+        }
+    }
+
+    /// A link to a node is gone. If it was the one that carried on, another carries on in its place: there is always one
+    /// that takes streams.
+    pub(crate) fn reinstate(&mut self, node: (KeyId, Option<InstanceId>)) {
+        let same = |l: &crate::link::Link| (l.peer, l.instance) == node && !l.closing;
+        if self.links.values().any(|l| same(l) && l.usable()) {
+            return;
+        }
+        let mut back = None;
+        for (id, link) in self.links.iter_mut().filter(|(_, l)| same(l)) {
+            link.superseded = false;
+            back = Some(*id);
+        }
+        if let Some(id) = back {
+            self.settle_duplicates(id);
         }
     }
 

@@ -528,3 +528,28 @@ fn nodes_without_room_that_point_to_each_other_are_not_asked_for_ever() {
         assert!(asked < 40, "machine {m} asked {asked} times");
     }
 }
+
+#[test]
+fn when_the_link_that_carried_on_breaks_the_other_takes_streams_again() {
+    // Which of the two carries on is not asked: each breaks once.
+    for broken in [0, 1] {
+        let (mut world, groups) = pair(41);
+        world.direct(0, 1, groups);
+        // At an address that nobody announced the same node is dialled again.
+        world.machines[1].address = at(7);
+        world.direct(0, 1, groups);
+        world.run(5 * SECOND);
+        let wires = world.live_wires();
+        assert_eq!(wires.len(), 2, "each has a direct connection that keeps it");
+        world.snap(wires[broken]);
+        world.run(MS);
+        let there = [at(7), at(1)][broken];
+        let peer = Expect::Key(world.machines[1].key);
+        let now = world.now();
+        let opened = world.machines[0].node.open_direct(groups[0], peer, there, now).unwrap();
+        world.drain(0);
+        let dials = world.wires.len();
+        world.until("an open", |w| w.machines[0].connected().contains(&opened));
+        assert_eq!(world.wires.len(), dials, "on the link that is left");
+    }
+}
