@@ -3,7 +3,7 @@
 //! ours between them. Each test says which promise of direct connections it checks; none asserts a time.
 #![cfg(unix)]
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use p2p_group::{Code, ConnectionChange, ConnectionId, GroupEvent, Limits};
 use p2p_tests::forge::Forge;
@@ -75,6 +75,20 @@ impl Ann {
         self.at.text(here, &format!("{n} back")).await;
     }
 
+    /// The next event, which may take as long as QUIC needs to give up a link: 30 s without a word, nearly as long as a
+    /// test waits for other events. Which connection has failed.
+    async fn lost(&self) -> ConnectionId {
+        let event = tokio::time::timeout(2 * p2p_tests::PATIENCE, self.at.0.recv());
+        match event.await.expect("it must come in time").expect("the group is open") {
+            GroupEvent::Direct(event) => {
+                let seen = (event.change, event.cause.code());
+                assert_eq!(seen, (ConnectionChange::Disconnected, FAILED), "{event:?}");
+                event.id
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Everything goes on as if nothing had happened, and nothing is left over.
     async fn goes_on(&self, peer: &mut Remote) {
         let ids = self.called(peer).await;
@@ -85,6 +99,13 @@ impl Ann {
         assert!(self.end.directs().is_empty());
         assert!(peer.get(&["connections"]).await.concat().is_empty());
     }
+}
+
+/// The peer's next event: which connection has failed.
+async fn lost_there(peer: &mut Remote) -> ConnectionId {
+    let event = peer.get(&["next"]).await;
+    assert_eq!((&*event[1], &*event[3]), ("Disconnected", &*FAILED.to_string()), "{event:?}");
+    ConnectionId(event[2].parse().unwrap())
 }
 
 /// Each connection ends exactly once, with a failure that is named; it can be closed until its end was taken, once; what was
@@ -116,7 +137,7 @@ async fn a_peer_is_killed() {
     let mut bob = Remote::start_in(PEER, home.path(), None).await;
     bob.get(&["open", ann.end.group.name().as_str()]).await;
     bob.online().await;
-    let (mut ended, mut next) = (BTreeMap::new(), 2);
+    let (mut ended, mut next) = (BTreeSet::new(), 2);
     while ended.len() < 10 {
         match ann.at.next().await {
             GroupEvent::Data(message) => {
@@ -124,18 +145,18 @@ async fn a_peer_is_killed() {
                     (message.id, &*message.bytes),
                     (with_bob[0].0, next.to_string().as_bytes())
                 );
-                assert!(!ended.contains_key(&message.id), "nothing comes after the end");
+                assert!(!ended.contains(&message.id), "nothing comes after the end");
                 next += 1;
             }
             GroupEvent::Direct(event) => {
                 assert_eq!(event.change, ConnectionChange::Disconnected, "{event:?}");
                 assert_eq!(event.cause.code(), FAILED, "{event:?}");
-                assert!(ended.insert(event.id, ()).is_none(), "twice: {event:?}");
+                assert!(ended.insert(event.id), "twice: {event:?}");
             }
             other => panic!("{other:?}"),
         }
     }
-    assert!(with_bob.iter().all(|(here, _)| ended.contains_key(here)));
+    assert!(with_bob.iter().all(|(here, _)| ended.contains(here)));
     assert!(next < 100_000, "he was killed in the middle");
     assert!(with_bob.iter().all(|(here, _)| ann.end.close(*here) == NOT_FOUND));
     assert_eq!(ann.end.directs(), [with_cora.0]);
@@ -210,31 +231,12 @@ async fn a_peer_stands_still_for_too_long() {
     let first = ann.calling(&mut bob).await;
     let second = ann.called(&mut bob).await;
     bob.pause();
-    // The link is given up after 30 s without a word: nearly as long as a test waits for a single event.
-    let mut ended = Vec::new();
-    while ended.len() < 2 {
-        let event = tokio::time::timeout(2 * p2p_tests::PATIENCE, ann.at.0.recv());
-        match event.await.expect("it must come in time").expect("the group is open") {
-            GroupEvent::Direct(event) => {
-                let seen = (event.change, event.cause.code());
-                assert_eq!(seen, (ConnectionChange::Disconnected, FAILED), "{event:?}");
-                ended.push(event.id);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    ended.sort_unstable();
-    assert_eq!(ended, [first.0, second.0]);
+    let ended = [ann.lost().await, ann.lost().await];
+    assert_eq!(BTreeSet::from(ended), [first.0, second.0].into());
     assert!(ann.end.directs().is_empty());
     bob.resume();
-    let mut theirs = Vec::new();
-    for _ in 0..2 {
-        let event = bob.get(&["next"]).await;
-        assert_eq!((&*event[1], &*event[3]), ("Disconnected", &*FAILED.to_string()), "{event:?}");
-        theirs.push(ConnectionId(event[2].parse().unwrap()));
-    }
-    theirs.sort_unstable();
-    assert_eq!(theirs, [first.1, second.1]);
+    let theirs = [lost_there(&mut bob).await, lost_there(&mut bob).await];
+    assert_eq!(BTreeSet::from(theirs), [first.1, second.1].into());
     ann.goes_on(&mut bob).await;
     bob.quit().await;
 }
@@ -342,6 +344,30 @@ async fn a_network_stands_still() {
     assert_eq!(bob.close(other.1).await, Code::S_OK.to_string());
     bob.disconnected(other.1, Code::S_OK).await;
     ann.at.disconnected(other.0, Code::S_OK).await;
+    ann.goes_on(&mut bob).await;
+    bob.quit().await;
+}
+
+/// Every connection has an end at both sides, once, also when no word gets through any more; a close does not wait for that
+/// longer than it may linger. Who is reached at another address is reached.
+#[tokio::test]
+async fn a_network_is_gone_for_good() {
+    let ann = Ann::new(Limits { direct_linger: SECOND, ..Limits::default() }).await;
+    let relay = Relay::before(ann.end.address(), Weather::default()).await;
+    let mut bob = ann.meet_through(&relay, "Bob").await;
+    let closed = ann.called(&mut bob).await;
+    let lost = ann.calling(&mut bob).await;
+    ann.talk(&mut bob, lost, 1).await;
+    relay.quiet().await;
+    relay.weather(Weather::OUTAGE);
+    assert_eq!(send(&ann.end.group, lost.0, "into the dark"), Code::S_OK);
+    assert_eq!((ann.end.close(closed.0), ann.end.close(closed.0)), (Code::S_OK, NOT_FOUND));
+    ann.at.disconnected(closed.0, FAILED).await;
+    assert_eq!(ann.end.directs(), [lost.0], "nobody knows yet");
+    assert_eq!(ann.lost().await, lost.0);
+    let theirs = [lost_there(&mut bob).await, lost_there(&mut bob).await];
+    assert_eq!(BTreeSet::from(theirs), [closed.1, lost.1].into());
+    // Ann's own address, which is not the relay's.
     ann.goes_on(&mut bob).await;
     bob.quit().await;
 }
