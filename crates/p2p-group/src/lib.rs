@@ -51,7 +51,8 @@ pub use p2p_core::{
     Limits, Load, Member, MemberChange, MemberInfo, NodeId, Reason, Refusal, Revocation, Roles, Stats, Status,
 };
 pub use p2p_crypto::{
-    CryptoError, GroupFlags, GroupProperties, IdentityInfo, Invitation, KeyKind, NameError, PeerName,
+    CryptoError, GroupFlags, GroupProperties, IdentityInfo, Invitation, KeyKind, NameError,
+    PasswordVerifier, PeerName,
     Schemes,
     check_friendly_name,
 };

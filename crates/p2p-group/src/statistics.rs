@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use p2p_core::{Load, Stats};
 
+use crate::error::Closed;
+use crate::group::Group;
+
 /// A snapshot of a node's counters and of what it holds: see [`Node::statistics`](crate::Node::statistics).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Statistics {
@@ -25,6 +28,16 @@ impl Statistics {
             row(&mut text, &format!("p2p_{name}"), help, "gauge", value);
         }
         text
+    }
+}
+
+impl Group {
+    /// As [`Node::statistics`](crate::Node::statistics), of the node in which this group is open.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub fn statistics(&self) -> Result<Statistics, Closed> {
+        self.ask(|node, _| Ok(Statistics { counters: node.stats(), load: node.load() }))
     }
 }
 
