@@ -262,6 +262,33 @@ fn a_member_is_demoted_without_losing_its_place() {
 }
 
 #[test]
+fn a_credential_gives_and_never_takes() {
+    let (mut world, groups) = group(&[2, 2]);
+    let had = world.machines[0].node.authority().chains[&key(GROUP)].clone();
+    // Somebody below issues the creator a membership below itself; or one that begins in sixty years.
+    let lower = Paper { depth: 3, not_before: GENESIS, ..paper(&world, 0, 1) };
+    let someday = GENESIS.plus_seconds(60 * 365 * 86_400);
+    let far = Paper { not_before: someday, ..paper(&world, 2, 2) };
+    publish(&mut world, 1, groups[1], ObjectKind::Credential, &lower.chain());
+    publish(&mut world, 1, groups[1], ObjectKind::Credential, &far.chain());
+    world.run(5 * SECOND);
+    assert_eq!(world.machines[0].node.authority().chains[&key(GROUP)], had);
+    let third = world.machines[2].node.authority().chains[&key(GROUP)].clone();
+    assert_eq!(third, paper(&world, 2, 2).chain());
+    for m in 0..3 {
+        assert_eq!(bits(&world, m, groups[m]), 3);
+        let listed = world.machines[m].node.members(groups[m]).unwrap();
+        let creator = listed.iter().find(|info| info.member.key == world.machines[0].key).unwrap();
+        assert_eq!(creator.member.depth, 1, "machine {m}");
+    }
+    // Nor does it keep the creator from a better one.
+    let better = Paper { not_before: GENESIS.plus_seconds(1), ..paper(&world, 0, 1) };
+    publish(&mut world, 1, groups[1], ObjectKind::Credential, &better.chain());
+    world.run(5 * SECOND);
+    assert_eq!(world.machines[0].node.authority().chains[&key(GROUP)], better.chain());
+}
+
+#[test]
 fn a_renewal_finds_its_member_present_away_or_expired() {
     let (mut world, groups) = group(&[2]);
     let end = GENESIS.plus_seconds(3_600);

@@ -7,8 +7,9 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::cmp::Reverse;
 
-use super::{Group, Life, PeerKey, over};
+use super::{Group, Life, PeerKey, SKEW, over};
 use crate::authority::{Authority, Member};
 use crate::code::Code;
 use crate::codec::{Frame, OBJECT_IDS_MAX, OBJECT_WANT_MAX};
@@ -65,13 +66,25 @@ impl Objects {
         limits.revocations + limits.credentials + 1
     }
 
-    /// Of two credentials of one member the later one counts, and one in force more than any other.
-    fn rank(&self, credential: &Credential) -> (bool, FileTime, ObjectId) {
+    /// Of two credentials of one member: one in force counts more than any other, then the shallower one, or whoever
+    /// stands deeper could keep a member from its renewal; then the later one.
+    fn rank(
+        &self,
+        credential: &Credential,
+        wall: FileTime,
+    ) -> (bool, Reverse<u8>, FileTime, ObjectId) {
         let member = &credential.member;
-        (self.revocations.find(&member.path).is_none(), member.not_before, credential.id)
+        let in_force = self.is_in_force(member, wall);
+        (in_force, Reverse(member.depth), member.not_before, credential.id)
     }
 
-    fn keep(&mut self, object: &Object, limits: &Limits) -> Kept {
+    fn is_in_force(&self, member: &Member, wall: FileTime) -> bool {
+        member.not_before <= wall.plus_seconds(SKEW)
+            && !over(member.not_after, wall)
+            && self.revocations.find(&member.path).is_none()
+    }
+
+    fn keep(&mut self, object: &Object, limits: &Limits, wall: FileTime) -> Kept {
         match object {
             Object::Revocation(revocation) => {
                 let (count, bytes) = (limits.revocations, limits.object_bytes);
@@ -91,14 +104,19 @@ impl Objects {
                     }
                 }
             }
-            Object::Credential(credential) => self.keep_credential(credential, limits),
+            Object::Credential(credential) => self.keep_credential(credential, limits, wall),
         }
     }
 
-    fn keep_credential(&mut self, credential: &Arc<Credential>, limits: &Limits) -> Kept {
+    fn keep_credential(
+        &mut self,
+        credential: &Arc<Credential>,
+        limits: &Limits,
+        wall: FileTime,
+    ) -> Kept {
         let (key, len) = (credential.member.key, credential.member.chain.len());
         let old = self.credentials.get(&key);
-        if old.is_some_and(|old| self.rank(old) >= self.rank(credential)) {
+        if old.is_some_and(|old| self.rank(old, wall) >= self.rank(credential, wall)) {
             return Kept::Old;
         }
         let freed = old.map_or(0, |old| old.member.chain.len());
@@ -115,9 +133,9 @@ impl Objects {
 }
 
 impl Group {
-    /// Whether a membership is neither over nor taken back.
+    /// Whether a membership has begun, is not over and was not taken back.
     pub(crate) fn is_in_force(&self, member: &Member, wall: FileTime) -> bool {
-        !over(member.not_after, wall) && self.objects.revocations.find(&member.path).is_none()
+        self.objects.is_in_force(member, wall)
     }
 
     /// The membership that waits here for `peer`, if it is in force.
@@ -136,7 +154,7 @@ impl<A: Authority> Node<A> {
                 Ok(object) => {
                     if let Some(group) = self.groups.get_mut(&key) {
                         // What is not kept was kept once, by larger limits: it goes from the store when it is replaced.
-                        group.objects.keep(&object, &self.limits);
+                        group.objects.keep(&object, &self.limits, self.now.wall);
                     }
                 }
                 Err(refusal) => self.event(key, Event::StoreFailed { code: refusal.code }),
@@ -155,7 +173,7 @@ impl<A: Authority> Node<A> {
         let object =
             self.authority.verify_object(&group.key, kind, bytes).map_err(Error::Refused)?;
         let id = object.id();
-        match group.objects.clone().keep(&object, &self.limits) {
+        match group.objects.clone().keep(&object, &self.limits, self.now.wall) {
             Kept::Old if group.objects.get(&id).is_none() => {
                 return Err(Error::InvalidArgument("something later has taken its place"));
             }
@@ -186,7 +204,9 @@ impl<A: Authority> Node<A> {
     ) -> bool {
         let Some(group) = self.groups.get_mut(&key) else { return false };
         let group_id = group.key;
-        let Kept::New(gone) = group.objects.keep(&object, &self.limits) else { return false };
+        let Kept::New(gone) = group.objects.keep(&object, &self.limits, self.now.wall) else {
+            return false;
+        };
         let id = object.id();
         if !stored {
             let (kind, bytes) = (object.kind(), object.bytes().clone());
@@ -234,8 +254,11 @@ impl<A: Authority> Node<A> {
             return;
         }
         if member.key == group.own.key {
-            let later = member.not_before > group.own.not_before;
-            if later || !group.is_in_force(&group.own, wall) {
+            // Issuing never takes anything away: what gives less than we have waits until that is gone.
+            let own = &group.own;
+            let more = member.depth <= own.depth && member.roles.contains(own.roles);
+            let later = member.not_before > own.not_before;
+            if more && later || !group.is_in_force(&group.own, wall) {
                 self.adopt(key, member);
             }
         } else {
