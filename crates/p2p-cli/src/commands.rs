@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use p2p_group::{Address, ConnectionId};
+use clap::ValueEnum;
+use p2p_group::{Address, ConnectionId, FileTime, Reason, Roles};
+
+use crate::args::{Role, Why};
+use crate::times;
 
 /// Fewer digits are no abbreviation.
 const SHORT: usize = 4;
@@ -15,17 +19,27 @@ pub(crate) enum Order {
     Send { id: String, text: String },
     Connections,
     Members,
+    Properties,
+    Status,
+    Revoke { peer: String, reason: Reason },
+    Demote { peer: String, roles: Roles },
+    Renew { peer: String, expires: Option<FileTime> },
     Close { id: String },
     Help,
     Quit,
 }
 
 /// How each is written, and what it does.
-pub(crate) const ORDERS: [(&str, &str); 7] = [
+pub(crate) const ORDERS: [(&str, &str); 12] = [
     ("/open PEER [ADDRESS]", "open a direct connection"),
     ("/send ID TEXT", "send a message on it"),
     ("/connections", "list connections"),
     ("/members", "list members"),
+    ("/properties", "show the group's properties"),
+    ("/status", "show what this node has done, in figures"),
+    ("/revoke PEER [REASON]", "take a membership back, for ever"),
+    ("/demote PEER [ROLE]", "leave a member just this role"),
+    ("/renew PEER [END]", "renew a membership"),
     ("/close ID", "close a direct connection"),
     ("/help", "list the commands"),
     ("/quit", "go offline and end"),
@@ -39,38 +53,53 @@ pub(crate) fn parse(line: &str) -> Result<Option<Order>, String> {
     }
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let order = match (word, rest.trim()) {
-        ("/open", "") => return Err(usage(0)),
+        ("/open", "") => return Err(usage(position(word))),
         ("/open", words) => open(words),
-        ("/send", "") => return Err(usage(1)),
+        ("/send", "") => return Err(usage(position(word))),
         ("/send", _) => {
             let (id, text) = rest.trim_start().split_once(' ').unwrap_or((rest.trim(), ""));
             Order::Send { id: id_of(id)?, text: text.to_owned() }
         }
         ("/connections", "") => Order::Connections,
         ("/members", "") => Order::Members,
+        ("/properties", "") => Order::Properties,
+        ("/status", "") => Order::Status,
+        ("/revoke" | "/demote" | "/renew", "") => return Err(usage(position(word))),
+        ("/revoke", words) => {
+            let (peer, why) = tail(words, |word| Why::from_str(word, false).ok());
+            Order::Revoke { peer, reason: why.unwrap_or(Why::Unspecified).reason() }
+        }
+        ("/demote", words) => {
+            let (peer, role) = tail(words, |word| Role::from_str(word, false).ok());
+            Order::Demote { peer, roles: Role::union(&[role.unwrap_or(Role::Member)]) }
+        }
+        ("/renew", words) => {
+            let (peer, expires) = tail(words, |word| times::parse_end(word).ok());
+            Order::Renew { peer, expires }
+        }
         ("/close", id) => Order::Close { id: id_of(id)? },
         ("/help", "") => Order::Help,
         ("/quit", "") => Order::Quit,
-        _ => {
-            let known = ORDERS.iter().position(|(order, _)| order.split(' ').next() == Some(word));
-            return Err(
-                known.map_or_else(|| format!("no command `{word}`; /help lists them"), usage)
-            );
+        _ if ORDERS.iter().any(|(order, _)| order.split(' ').next() == Some(word)) => {
+            return Err(usage(position(word)));
         }
+        _ => return Err(format!("no command `{word}`; /help lists them")),
     };
     Ok(Some(order))
 }
 
-/// Friendly names have spaces, so an address is one only if it looks like one.
 fn open(words: &str) -> Order {
+    let (peer, address) = tail(words, |word| word.parse::<SocketAddr>().ok());
+    Order::Open { peer, address: address.map(Address::from) }
+}
+
+/// A peer, and what the last word says if it can be read. Friendly names have spaces, so the last word belongs to the
+/// name unless it looks like something else.
+fn tail<T>(words: &str, read: impl Fn(&str) -> Option<T>) -> (String, Option<T>) {
     let split = words.rsplit_once(char::is_whitespace);
-    let addressed =
-        split.and_then(|(peer, address)| Some((peer, address.parse::<SocketAddr>().ok()?)));
-    match addressed {
-        Some((peer, address)) => {
-            Order::Open { peer: peer.trim_end().to_owned(), address: Some(address.into()) }
-        }
-        None => Order::Open { peer: words.to_owned(), address: None },
+    match split.and_then(|(peer, last)| Some((peer, read(last)?))) {
+        Some((peer, said)) => (peer.trim_end().to_owned(), Some(said)),
+        None => (words.to_owned(), None),
     }
 }
 
@@ -102,6 +131,12 @@ pub(crate) fn choose(digits: &str, all: &BTreeSet<ConnectionId>) -> Result<Conne
     }
 }
 
+/// Where a command that is there stands in the list.
+fn position(word: &str) -> usize {
+    let position = ORDERS.iter().position(|(order, _)| order.split(' ').next() == Some(word));
+    position.expect("it is in the list")
+}
+
 fn usage(position: usize) -> String {
     format!("usage: {}", ORDERS[position].0)
 }
@@ -113,7 +148,7 @@ mod tests {
     #[test]
     fn every_command_of_the_list_is_understood() {
         for (order, _) in ORDERS {
-            let line = order.replace("ID", "7821").replace(" [ADDRESS]", "");
+            let line = order.split(" [").next().unwrap().replace("ID", "7821");
             assert!(matches!(parse(&line), Ok(Some(_))), "{line}");
         }
     }
@@ -131,6 +166,27 @@ mod tests {
             open("Ada Lovelace", Some("[::1]:3587"))
         );
         assert_eq!(parse("/open 192.0.2.1:1"), open("192.0.2.1:1", None));
+    }
+
+    #[test]
+    fn a_peer_may_have_spaces_and_a_reason_a_role_or_an_end() {
+        let peer = || "Ada Lovelace".to_owned();
+        let revoke = |reason| Ok(Some(Order::Revoke { peer: peer(), reason }));
+        assert_eq!(parse("/revoke Ada Lovelace"), revoke(Reason::Unspecified));
+        assert_eq!(parse("/revoke Ada Lovelace superseded"), revoke(Reason::Superseded));
+        let demote = |roles| Ok(Some(Order::Demote { peer: peer(), roles }));
+        assert_eq!(parse("/demote Ada Lovelace "), demote(Roles::MEMBER));
+        assert_eq!(parse("/demote Ada Lovelace inviting-member"), demote(Roles::INVITING_MEMBER));
+        assert_eq!(
+            parse("/renew Ada Lovelace"),
+            Ok(Some(Order::Renew { peer: peer(), expires: None }))
+        );
+        let Ok(Some(Order::Renew { peer: named, expires: Some(_) })) =
+            parse("/renew Ada Lovelace 1y")
+        else {
+            panic!("1y is an end")
+        };
+        assert_eq!(named, peer());
     }
 
     #[test]

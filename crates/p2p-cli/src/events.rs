@@ -2,8 +2,8 @@
 
 use p2p_group::{
     Address, Cause, ConnectionChange, ConnectionEvent, ConnectionId, ConnectionInfo,
-    ConnectionKind, GroupEvent, Guid, Member, MemberChange, MemberInfo, Message, NodeId, Peer,
-    Reason, Status,
+    ConnectionKind, GroupEvent, GroupProperties, Guid, Member, MemberChange, MemberInfo, Message,
+    NodeId, Peer, Reason, Schemes, Status,
 };
 use serde_json::{Map, Value, json};
 
@@ -39,12 +39,7 @@ pub(crate) fn describe(event: &GroupEvent, addresses: &[Address]) -> (String, Va
         }
         GroupEvent::PropertiesChanged { properties } => (
             format!("The group's properties have changed: it is {}.", properties.friendly_name),
-            json!({
-                "type": "properties",
-                "version": properties.version.to_string(),
-                "friendly_name": properties.friendly_name,
-                "comment": properties.comment,
-            }),
+            property_record(properties),
         ),
         GroupEvent::Refused { peer, remote, refusal: why } => (
             format!("Turned away {peer} at {remote}: {why}"),
@@ -177,7 +172,7 @@ fn revoked(whose: &Peer, by: &Peer, reason: Reason, serial: Option<[u8; 16]>) ->
 }
 
 /// A reason as a word that does not change, and as the end of a sentence.
-fn revocation_reason(reason: Reason) -> (&'static str, &'static str) {
+pub(crate) fn revocation_reason(reason: Reason) -> (&'static str, &'static str) {
     match reason {
         Reason::KeyCompromise => ("key-compromise", ": its key is in other hands"),
         Reason::AffiliationChanged => {
@@ -188,6 +183,39 @@ fn revocation_reason(reason: Reason) -> (&'static str, &'static str) {
         Reason::PrivilegeWithdrawn => ("privilege-withdrawn", ": the member may do less"),
         _ => ("unspecified", ""),
     }
+}
+
+/// A group's properties for programs.
+pub(crate) fn property_record(properties: &GroupProperties) -> Value {
+    json!({
+        "type": "properties",
+        "version": properties.version.to_string(),
+        "friendly_name": properties.friendly_name,
+        "comment": properties.comment,
+        "creator": properties.creator_name.as_str(),
+        "schemes": schemes(properties),
+        "password_role": properties.password_role.map(roles),
+    })
+}
+
+/// The same for people.
+pub(crate) fn property_lines(properties: &GroupProperties) -> Vec<String> {
+    let role = properties.password_role.map_or_else(String::new, |role| {
+        format!(" (who knows the password becomes {})", roles(role).join(" and "))
+    });
+    vec![
+        format!("name      {}", properties.friendly_name),
+        format!("comment   {}", properties.comment),
+        format!("creator   {}", properties.creator_name),
+        format!("joining   {}{role}", schemes(properties).join(" or ")),
+        format!("version   {}", properties.version),
+    ]
+}
+
+/// How members may join.
+fn schemes(properties: &GroupProperties) -> Vec<&'static str> {
+    let names = [(Schemes::CERTIFICATE, "invitation"), (Schemes::PASSWORD, "password")];
+    names.into_iter().filter(|(s, _)| properties.schemes.contains(*s)).map(|(_, n)| n).collect()
 }
 
 /// A member in a list.

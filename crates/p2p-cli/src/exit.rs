@@ -4,8 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use p2p_group::{
-    Cause, CloseError, Closed, Code, ConnectError, CryptoError, DirectError, Error, GroupError,
-    IdentityError, InviteError, Refusal, SendError, StartError,
+    AdminError, Cause, CloseError, Closed, Code, ConnectError, CryptoError, DirectError, Error,
+    GroupError, IdentityError, InviteError, Refusal, SendError, StartError,
 };
 use serde_json::{Value, json};
 
@@ -161,6 +161,7 @@ macro_rules! from {
     };
 }
 from!(
+    AdminError,
     IdentityError,
     StartError,
     GroupError,
@@ -202,7 +203,7 @@ fn class(code: Code) -> u8 {
 fn advice(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::PEER_E_GROUP_IN_USE => {
-            "Another process has this group open: use /open there, or end it first."
+            "Another process has this group open: use its commands (/open, /revoke, /help lists them), or end it first."
         }
         Code::PEER_E_GROUP_NOT_READY => "Run `p2p listen` once, so that a member is met.",
         Code::PEER_E_UNABLE_TO_LISTEN => {

@@ -1,7 +1,7 @@
 //! `p2p invite` and `p2p join`.
 
 use p2p_group::{Group, IdentityInfo, Invitation, InviteError, InviteOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{InviteArgs, JoinArgs, Role};
 use crate::exit::Failure;
@@ -34,17 +34,7 @@ pub(crate) fn invite(context: &Context, args: &InviteArgs) -> Result<(), Failure
         (_, true) => compact::shorten(invitation.as_xml()),
         _ => invitation.to_line(),
     };
-    let record = json!({
-        "type": "invitation",
-        "invitation": text,
-        "group": group.name.as_str(),
-        "peer": member.name,
-        "friendly_name": member.friendly_name,
-        "roles": roles(member.roles),
-        "not_before": times::rfc3339(member.not_before),
-        "not_after": times::rfc3339(member.not_after),
-        "addresses": addresses(&invitation),
-    });
+    let record = record(&invitation, &text);
     // Before anything is said: it may not fit.
     let shown = if args.qr && !context.out.is_json() { qr::lines(&text)?.join("\n") } else { text };
     let label = who(&member.friendly_name, &member.name);
@@ -85,6 +75,22 @@ pub(crate) async fn join(context: &Context, args: &JoinArgs) -> Result<(), Failu
         standing(own)
     );
     context.out.say(line, &group::record(&membership))
+}
+
+/// An invitation for programs, in the form in which it is handed over.
+pub(crate) fn record(invitation: &Invitation, text: &str) -> Value {
+    let member = invitation.member();
+    json!({
+        "type": "invitation",
+        "invitation": text,
+        "group": invitation.group_name().as_str(),
+        "peer": member.name,
+        "friendly_name": member.friendly_name,
+        "roles": roles(member.roles),
+        "not_before": times::rfc3339(member.not_before),
+        "not_after": times::rfc3339(member.not_after),
+        "addresses": addresses(invitation),
+    })
 }
 
 fn addresses(invitation: &Invitation) -> Vec<String> {

@@ -6,18 +6,20 @@ use std::pin::pin;
 
 use p2p_group::{
     Address, Cause, Code, ConnectionChange, ConnectionEvent, ConnectionId, ConnectionKind,
-    DirectError, Filter, Group, GroupEvent, KeyId, MemberFilter, Node, Target,
+    DirectError, Filter, Group, GroupEvent, KeyId, MemberFilter, Node, Roles, Target,
 };
 use serde_json::{Value, json};
 
+use crate::answer::Answer;
 use crate::args::ListenArgs;
 use crate::commands::{self, ORDERS, Order};
 use crate::exit::Failure;
 use crate::group::{self, Membership};
 use crate::input::{self, Line};
+use crate::metrics::{self, Metrics};
 use crate::peers::{self, Found};
 use crate::print::Printer;
-use crate::{Context, end, events};
+use crate::{Context, admin, end, events};
 
 pub(crate) async fn run(context: &Context, args: &ListenArgs) -> Result<(), Failure> {
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
@@ -27,7 +29,11 @@ pub(crate) async fn run(context: &Context, args: &ListenArgs) -> Result<(), Fail
     context.out.note(format!("{online} /help lists the commands."));
     let session =
         Session { group: &group, node: &node, out: context.out, attempts: BTreeMap::new() };
-    let result = session.run().await;
+    let metrics = Metrics::new(args.metrics.as_deref(), &node);
+    let result = tokio::select! {
+        result = session.run() => result,
+        failure = metrics.keep() => Err(failure),
+    };
     end(&group, &node).await;
     result?;
     context.out.say("Offline.", &json!({ "type": "closed" }))
@@ -69,7 +75,7 @@ impl Session<'_> {
                     None => return Ok(()),
                 },
                 line = lines.recv(), if more_lines => match line {
-                    Some(line) => if self.line(line)? == Then::End { return Ok(()) },
+                    Some(line) => if self.line(line).await? == Then::End { return Ok(()) },
                     None if input::is_terminal() => return Ok(()),
                     None => more_lines = false,
                 },
@@ -105,13 +111,13 @@ impl Session<'_> {
         self.answer(answer)
     }
 
-    fn line(&mut self, line: io::Result<Line>) -> Result<Then, Failure> {
+    async fn line(&mut self, line: io::Result<Line>) -> Result<Then, Failure> {
         let answer = match line {
             Ok(Line::Bytes(bytes)) => match String::from_utf8(bytes) {
                 Ok(text) => match commands::parse(&text) {
                     Ok(None) => return Ok(Then::GoOn),
                     Ok(Some(Order::Quit)) => return Ok(Then::End),
-                    Ok(Some(order)) => self.obey(order),
+                    Ok(Some(order)) => self.obey(order).await,
                     Err(message) => Err(Failure::usage(message)),
                 },
                 Err(_) => Err(Failure::usage("the line is not UTF-8")),
@@ -134,7 +140,7 @@ impl Session<'_> {
         }
     }
 
-    fn obey(&mut self, order: Order) -> Result<Answer, Failure> {
+    async fn obey(&mut self, order: Order) -> Result<Answer, Failure> {
         match order {
             Order::Open { peer, address } => self.open(&peer, address),
             Order::Send { id, text } => {
@@ -143,7 +149,17 @@ impl Session<'_> {
                 Ok(Answer::silent(json!({ "type": "sent", "id": events::id(id), "bytes": bytes })))
             }
             Order::Connections => self.connections(),
-            Order::Members => self.members(),
+            Order::Members => admin::list(self.group),
+            Order::Properties => admin::show(self.group),
+            Order::Status => Ok(metrics::answer(self.group, self.node)?),
+            Order::Revoke { peer, reason } => {
+                let whom = admin::subject(self.group, &peer)?;
+                admin::take_back(self.group, &whom, reason).await
+            }
+            Order::Demote { peer, roles } => admin::cut_down(self.group, &peer, roles).await,
+            Order::Renew { peer, expires } => {
+                admin::prolong(self.group, &peer, Roles::empty(), expires).await
+            }
             Order::Close { id } => {
                 let id = self.connection(&id)?;
                 self.group.close_direct(id)?;
@@ -219,36 +235,6 @@ impl Session<'_> {
         listed.extend(self.group.connections(ConnectionKind::Neighbour)?);
         let (lines, records) = listed.iter().map(events::connection_info).unzip();
         Ok(Answer::many(lines, "No connections.", "connections", records))
-    }
-
-    fn members(&self) -> Result<Answer, Failure> {
-        let listed = self.group.members(&MemberFilter::default())?;
-        let own = self.group.own();
-        let (lines, records) = listed.iter().map(|info| events::member_info(info, &own)).unzip();
-        Ok(Answer::many(lines, "No members.", "members", records))
-    }
-}
-
-/// What a command answers.
-struct Answer {
-    lines: Vec<String>,
-    record: Value,
-}
-
-impl Answer {
-    fn one(line: String, record: Value) -> Answer {
-        Answer { lines: vec![line], record }
-    }
-
-    /// Nothing for people, who know what they typed.
-    fn silent(record: Value) -> Answer {
-        Answer { lines: Vec::new(), record }
-    }
-
-    /// A list is one record, so that a program knows where it ends.
-    fn many(lines: Vec<String>, none: &str, name: &str, records: Vec<Value>) -> Answer {
-        let lines = if lines.is_empty() { vec![none.to_owned()] } else { lines };
-        Answer { lines, record: json!({ "type": name, name: records }) }
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
+mod answer;
 mod args;
 mod chat;
 mod commands;
@@ -13,6 +15,7 @@ mod identity;
 mod input;
 mod invite;
 mod listen;
+mod metrics;
 mod password;
 mod peers;
 mod print;
@@ -66,6 +69,11 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Group(command) => group::run(context, command).await,
         Command::Invite(args) => invite::invite(context, &args),
         Command::Join(args) => invite::join(context, &args).await,
+        Command::Revoke(args) => admin::revoke(context, &args).await,
+        Command::Demote(args) => admin::demote(context, &args).await,
+        Command::Renew(args) => admin::renew(context, &args).await,
+        Command::Members(args) => admin::members(context, &args).await,
+        Command::Properties(args) => admin::properties(context, &args).await,
         Command::Listen(args) => listen::run(context, &args).await,
         Command::Chat(args) => chat::run(context, &args).await,
     }

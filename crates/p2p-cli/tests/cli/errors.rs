@@ -187,7 +187,7 @@ fn a_wrong_command_is_answered_and_nothing_else_happens() {
     online.say("");
     online.say("/help");
     let help = online.record(&[("type", "help")]);
-    assert_eq!(help["commands"].as_array().unwrap().len(), 7);
+    assert_eq!(help["commands"].as_array().unwrap().len(), 12);
     assert_eq!(help["commands"][0]["command"], json!("/open PEER [ADDRESS]"));
     online.say("/quit");
     assert_eq!(online.end().code, 0);

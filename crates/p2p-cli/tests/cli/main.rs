@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod documented;
 mod errors;
 #[cfg(unix)]

@@ -122,6 +122,11 @@ fn help_is_there_for_every_command() {
         vec!["group", "delete", "--help"],
         vec!["invite", "--help"],
         vec!["join", "--help"],
+        vec!["revoke", "--help"],
+        vec!["demote", "--help"],
+        vec!["renew", "--help"],
+        vec!["members", "--help"],
+        vec!["properties", "--help"],
         vec!["listen", "--help"],
         vec!["chat", "--help"],
     ] {
