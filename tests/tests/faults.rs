@@ -475,8 +475,8 @@ async fn a_peer_stops_reading() {
             ann.goes_on_beside(&mut cora, 2).await;
         }
     }
-    // At least both queues of 8 MiB; and far less than without end.
-    assert!((16 << 4..64 << 4).contains(&accepted), "{accepted} blocks of 64 KiB");
+    // At least what fits into one queue of 8 MiB; and far less than without end.
+    assert!((120..1_000).contains(&accepted), "{accepted} blocks of 64 KiB");
     assert_eq!(ann.end.close(silent.0), Code::S_OK);
     ann.goes_on_beside(&mut cora, 1).await;
     for n in 0..accepted {
