@@ -14,9 +14,17 @@
 //! | [`chain`] | `inspect_chain`, `verify_chain` |
 //! | [`invitation`] | `Invitation::parse`, both forms |
 //! | [`identity_xml`] | `IdentityInfo::from_xml` |
+//! | [`frame`] | `Node::handle`: bytes on the streams of one link |
+//! | [`group_ops`] | a node's calls and inputs, beside a naive model of it |
+//! | [`pair`] | two nodes and the network between them |
 //! | [`password_frames`] | `PasswordMember`, `PasswordJoiner`, `PasswordVerifier::from_bytes`, `PasswordInvitation::parse` |
 
+mod frame;
+mod group_ops;
+mod pair;
 mod password;
+mod reference;
+mod rig;
 mod targets;
 
 use peak_alloc::PeakAlloc;
@@ -24,6 +32,16 @@ use peak_alloc::PeakAlloc;
 #[path = "../../crates/p2p-crypto/tests/forge/mod.rs"]
 mod forge;
 
+#[path = "../../crates/p2p-core/tests/world/fake.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "the core's tests use all of it")]
+mod fake;
+#[path = "../../crates/p2p-core/tests/world/raw.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "the core's tests use all of it")]
+mod raw;
+
+pub use frame::frame;
+pub use group_ops::group_ops;
+pub use pair::pair;
 pub use password::password_frames;
 pub use targets::{certificate, chain, identity_xml, invitation};
 
@@ -43,6 +61,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("invitation", invitation),
     ("identity_xml", identity_xml),
     ("password_frames", password_frames),
+    ("frame", frame),
+    ("group_ops", group_ops),
+    ("pair", pair),
 ];
 
 /// Calls `door` and holds it to the limit on memory. Only one thread may be at work.
@@ -53,6 +74,11 @@ fn bounded<R>(door: impl FnOnce() -> R) -> R {
     let taken = HEAP.peak_usage().saturating_sub(before);
     assert!(taken <= HEAP_MAX, "{taken} bytes of memory at once");
     result
+}
+
+/// Bytes of memory in use.
+fn heap_used() -> usize {
+    HEAP.current_usage()
 }
 
 #[cfg(test)]

@@ -64,16 +64,17 @@ impl World {
         self.expect(false, || "40: the network never comes to rest".to_owned());
     }
 
-    /// From a world at rest: what follows if nobody does anything any more. Invariants 36, 39, 40 and 41.
+    /// From any world, best from one at rest: what follows if nobody does anything any more. Invariants 36, 39, 40 and 41.
     ///
     /// # Errors
     /// What is broken.
     pub fn settle(&self) -> Result<(), Broken> {
-        if self.clean {
-            self.check_done()?;
-        }
         let mut world = self.clone();
         world.log = None;
+        world.run_dry();
+        if world.clean {
+            world.check_done()?;
+        }
         let end = world.now + HORIZON;
         for _ in 0..STEPS_MAX {
             world.run_dry();

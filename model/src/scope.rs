@@ -52,6 +52,41 @@ pub struct Scope {
     pub stranger: Option<usize>,
 }
 
+/// As many opens each way.
+const CROSSING: [(usize, usize); 32] = {
+    let mut opens = [(0, 1); 32];
+    let mut n = 0;
+    while n < opens.len() {
+        opens[n + 1] = (1, 0);
+        n += 2;
+    }
+    opens
+};
+
+impl Scope {
+    /// Bounds too wide to be searched: for whoever goes one way at a time. The number chooses among its variants.
+    pub fn wide(variant: u8) -> Scope {
+        Scope {
+            name: "wide",
+            about: "much of everything",
+            start: [Start::Apart, Start::Linked, Start::Neighbours][usize::from(variant) % 3],
+            opens: &CROSSING,
+            sends: 60,
+            split: variant & 4 == 4,
+            losses: 6,
+            unreachable: 4,
+            crashes: 3,
+            remembers: variant & 8 == 8,
+            toggles: 16,
+            leaves: u8::from(variant & 16 == 16),
+            waits: 16,
+            lazy: variant & 32 == 32,
+            swift: variant & 64 == 64,
+            ..BASE
+        }
+    }
+}
+
 /// What the others change.
 const BASE: Scope = Scope {
     name: "",

@@ -191,17 +191,15 @@ fn history(ways: &[Way], mut at: usize) -> Vec<Action> {
 fn explain(scope: &Scope, mutation: Option<&'static Mutation>, bad: Bad) -> Counterexample {
     let (actions, broken) = bad;
     let mut world = World::new(scope, mutation);
-    let mut history = Vec::new();
+    world.record();
     for action in &actions {
-        history.push(world.show(*action));
-        world.log = Some(Vec::new());
         // The last step may panic, as it did before.
         let _ = guarded(|| {
             world.apply(*action);
             Ok(())
         });
-        history.extend(world.log.take().unwrap_or_default());
     }
+    let history = world.history().to_vec();
     Counterexample { broken, history, depth: actions.len() }
 }
 

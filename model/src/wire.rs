@@ -24,6 +24,8 @@ pub(crate) struct Dialling {
 pub(crate) struct Wire {
     pub(crate) ends: [End; 2],
     pub(crate) streams: BTreeMap<Key, Stream>,
+    /// Nothing arrives any more.
+    pub(crate) dead: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +76,7 @@ impl Wire {
             opened: 0,
             accepted: 0,
         };
-        Wire { ends: ends.map(end), streams: BTreeMap::new() }
+        Wire { ends: ends.map(end), streams: BTreeMap::new(), dead: false }
     }
 
     /// The stream that end `end` calls `id`.
@@ -90,7 +92,8 @@ impl Wire {
     /// Whether something of this stream can arrive at the other end of `from`.
     pub(crate) fn delivers(&self, key: Key, from: usize) -> bool {
         let to = 1 - from;
-        let Some(stream) = self.streams.get(&key).filter(|s| !s.gone[to] && !self.ends[to].over)
+        let Some(stream) =
+            self.streams.get(&key).filter(|s| !s.gone[to] && !self.ends[to].over && !self.dead)
         else {
             return false;
         };
@@ -109,6 +112,7 @@ impl Wire {
 
     /// The path is dead: what is under way is lost, and each end will notice.
     pub(crate) fn cut(&mut self) {
+        self.dead = true;
         for stream in self.streams.values_mut() {
             stream.halves.iter_mut().for_each(|half| half.flight.clear());
         }

@@ -185,6 +185,21 @@ impl World {
         self.wires.get_mut(&w).map(Arc::make_mut)
     }
 
+    /// From now on what happens is written down.
+    pub fn record(&mut self) {
+        self.log.get_or_insert_default();
+    }
+
+    /// What was written down.
+    pub fn history(&self) -> &[String] {
+        self.log.as_deref().unwrap_or_default()
+    }
+
+    /// What is broken, if anything.
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
     /// Everything that may happen next.
     pub fn actions(&self) -> Vec<Action> {
         let mut all = self.arrivals();
@@ -282,6 +297,10 @@ impl World {
 
     /// One thing happens. What is broken by it stays in the world.
     pub fn apply(&mut self, action: Action) {
+        if self.log.is_some() {
+            let line = self.show(action);
+            self.note(|| line);
+        }
         match action {
             Action::Open(n) => {
                 self.left.opens[n] = false;
@@ -466,7 +485,7 @@ impl World {
                 form.enter(end.machine, self.now);
                 form.add(end);
             }
-            form.add(&wire.streams);
+            form.add(&(&wire.streams, wire.dead));
         }
         for dial in &self.dials {
             form.enter(dial.machine, self.now);
