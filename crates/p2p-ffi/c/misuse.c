@@ -18,6 +18,8 @@ static void null(struct peer *me) {
     ULONG count = 1;
     PVOID *items;
     PWSTR text;
+    PEER_GROUP_PROPERTIES *properties;
+    P2P_STATISTICS *statistics;
     HCRYPTPROV key;
     ULONGLONG id;
     PEER_ADDRESS address = me->address;
@@ -65,6 +67,13 @@ static void null(struct peer *me) {
     CODE(PeerGroupDelete(me->name, NULL), E_INVALIDARG);
     CODE(PeerGroupGetStatus(me->group, NULL), E_INVALIDARG);
     CODE(PeerGroupGetStatus(NULL, NULL), E_INVALIDARG);
+    CODE(PeerGroupGetProperties(me->group, NULL), E_INVALIDARG);
+    CODE(PeerGroupGetProperties(NULL, &properties), PEER_E_INVALID_GROUP);
+    CODE(PeerGroupSetProperties(me->group, NULL), E_INVALIDARG);
+    CODE(PeerGroupSetProperties(NULL, NULL), PEER_E_INVALID_GROUP);
+    CODE(P2PGetStatistics(me->group, NULL), E_INVALIDARG);
+    CODE(P2PGetStatistics(NULL, &statistics), PEER_E_INVALID_GROUP);
+    CHECK(properties == NULL && statistics == NULL);
     CODE(PeerGroupCreateInvitation(me->group, NULL, NULL, 0, NULL, &text), E_INVALIDARG);
     CODE(PeerGroupCreateInvitation(me->group, me->name, NULL, 0, NULL, NULL), E_INVALIDARG);
     CODE(PeerGroupParseInvitation(NULL, NULL), E_INVALIDARG);

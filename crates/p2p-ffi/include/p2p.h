@@ -478,9 +478,9 @@ typedef struct peer_group_properties_tag {
     PWSTR pwzComment;         /* at most 255 units */
     ULONG ulMemberDataLifetime; /* seconds, 28800 to 315360000, or 0: as long as possible */
     ULONG ulPresenceLifetime;   /* seconds, at least 300, or 0: 300 */
-    DWORD dwAuthenticationSchemes; /* 0 or PEER_GROUP_GMC_AUTHENTICATION */
-    PWSTR pwzGroupPassword;        /* NULL */
-    PEER_ROLE_ID groupPasswordRole;
+    DWORD dwAuthenticationSchemes;  /* PEER_GROUP_AUTHENTICATION_SCHEME bits; 0: PEER_GROUP_GMC_AUTHENTICATION */
+    PWSTR pwzGroupPassword;         /* at least 8 units that are not all the same; never given out again */
+    PEER_ROLE_ID groupPasswordRole; /* of who joins with the password */
 } PEER_GROUP_PROPERTIES, *PPEER_GROUP_PROPERTIES;
 
 typedef struct peer_credential_info_tag {
@@ -575,6 +575,23 @@ typedef struct peer_group_event_data_tag {
     };
 } PEER_GROUP_EVENT_DATA, *PPEER_GROUP_EVENT_DATA;
 
+#define P2P_STATISTIC_COUNTER 1 /* counts since the node's start; other figures are what it holds now */
+
+/* One figure of P2PGetStatistics. Ours. */
+typedef struct p2p_statistic_tag {
+    PWSTR pwzName;    /* such as "messages_sent": small letters and underscores, the same in all versions */
+    PWSTR pwzMeaning; /* for people */
+    DWORD dwFlags;    /* 0 or P2P_STATISTIC_COUNTER */
+    ULONGLONG ullValue;
+} P2P_STATISTIC;
+
+/* Look figures up by name: another version may have more of them, in another order. Ours. */
+typedef struct p2p_statistics_tag {
+    DWORD dwSize;
+    ULONG cStatistics;
+    P2P_STATISTIC *pStatistics; /* an array */
+} P2P_STATISTICS;
+
 /* Sizes and places that programs compiled elsewhere rely on. */
 P2P_ASSERT(sizeof(WCHAR) == 2);
 P2P_ASSERT(sizeof(GUID) == 16);
@@ -610,6 +627,9 @@ P2P_ASSERT(offsetof(PEER_EVENT_INCOMING_DATA, data) == 32);
 P2P_ASSERT(sizeof(PEER_EVENT_CONNECTION_CHANGE_DATA) == 40);
 P2P_ASSERT(sizeof(PEER_EVENT_MEMBER_CHANGE_DATA) == 16);
 P2P_ASSERT(sizeof(PEER_GROUP_EVENT_DATA) == 56);
+P2P_ASSERT(sizeof(P2P_STATISTIC) == 32);
+P2P_ASSERT(offsetof(P2P_STATISTIC, ullValue) == 24);
+P2P_ASSERT(sizeof(P2P_STATISTICS) == 16);
 #endif
 
 /* ---- Start and end ---------------------------------------------------------------------------------------------- */
@@ -681,6 +701,14 @@ HRESULT WINAPI PeerGroupClose(HGROUP hGroup);
 
 /* Deletes this identity's copy of a group, with all its handles. Other members keep theirs. */
 HRESULT WINAPI PeerGroupDelete(PCWSTR pwzIdentity, PCWSTR pwzGroupPeerName);
+
+/* The properties as the creator last signed them; also offline. The password is never among them. */
+HRESULT WINAPI PeerGroupGetProperties(HGROUP hGroup, PPEER_GROUP_PROPERTIES *ppProperties);
+
+/* Changes them, for the creator: what PeerGroupGetProperties gave, with another dwFlags, pwzFriendlyName, pwzComment,
+ * lifetimes or password. A NULL password stays as it is. Every node gets PEER_GROUP_EVENT_PROPERTY_CHANGED; here it is
+ * queued when this returns. */
+HRESULT WINAPI PeerGroupSetProperties(HGROUP hGroup, PPEER_GROUP_PROPERTIES pProperties);
 
 /* PEER_GROUP_STATUS bits; 0: offline. */
 HRESULT WINAPI PeerGroupGetStatus(HGROUP hGroup, DWORD *pdwStatus);
@@ -771,6 +799,10 @@ HRESULT WINAPI P2PWaitEvent(HANDLE h, DWORD dwMilliseconds);
  * is readable, P2PResetEvent, then take events until there are none. -1 on Windows. */
 int WINAPI P2PEventFd(HANDLE h);
 HRESULT WINAPI P2PCloseEvent(HANDLE h);
+
+/* What this node, with all groups of its identity, has done since its start and holds now. For every few seconds, not for
+ * every message. */
+HRESULT WINAPI P2PGetStatistics(HGROUP hGroup, P2P_STATISTICS **ppStatistics);
 
 /* Key pairs for PeerIdentityCreate: a new one, or one in PKCS#8 (RFC 5958). Each needs one P2PKeyRelease. */
 HRESULT WINAPI P2PKeyGenerate(HCRYPTPROV *phKey);

@@ -2,37 +2,29 @@
 
 use core::ptr;
 
-use p2p_group::{
-    Code, Connecting, ConnectionKind, Group, GroupOptions, MemberFilter, Roles, Target,
-};
+use p2p_group::{Code, Connecting, ConnectionKind, Group, MemberFilter, Target};
 
 use crate::enumeration::{self, ConnectionItem, Item, MemberItem};
-use crate::guard::{self, Failure, Out};
-use crate::identity::{
-    name, name_argument, optional_classifier, optional_friendly_name, optional_name,
-};
+use crate::guard::{self, Out};
+use crate::identity::{name, name_argument, optional_name};
 use crate::layout::{
     HGROUP, HPEERENUM, HRESULT, PCWSTR, PEER_ADDRESS, PEER_CONNECTION_DIRECT,
-    PEER_CONNECTION_NEIGHBOR, PEER_DEFER_EXPIRATION, PEER_GROUP_GMC_AUTHENTICATION,
-    PEER_GROUP_PASSWORD_AUTHENTICATION, PEER_GROUP_PROPERTIES, PEER_MEMBER_DATA_OPTIONAL,
-    PEER_MEMBER_PRESENT,
+    PEER_CONNECTION_NEIGHBOR, PEER_GROUP_PROPERTIES, PEER_MEMBER_PRESENT,
 };
+use crate::properties::{self, is_global};
 use crate::runtime::Process;
-use crate::wide;
 
 /// Most addresses of one [`PeerGroupConnectByAddress`].
 const ADDRESSES_MAX: u32 = 64;
-/// Longest comment of a group, in UTF-16 units.
-const COMMENT_MAX: usize = 255;
-/// Longest name of a cloud that is looked at.
-const CLOUD_MAX: usize = 255;
 
 /// Makes a group whose administrator is the creator's identity. The handle is offline.
 ///
-/// `PEER_E_NOT_INITIALIZED`. `E_INVALIDARG`: null, or a wrong `dwSize`. `PEER_E_INVALID_PEER_NAME`: the creator's name.
+/// `PEER_E_NOT_INITIALIZED`. `E_INVALIDARG`: null, a wrong `dwSize`, text that is not UTF-16, or a password of more
+/// than 1,024 bytes. `PEER_E_INVALID_PEER_NAME`: the creator's name.
 /// `PEER_E_INVALID_CLASSIFIER`, `PEER_E_CLASSIFIER_TOO_LONG`, `PEER_E_INVALID_FRIENDLY_NAME`: the group's names.
-/// `PEER_E_NO_CLOUD`: any but the global one. `PEER_E_INVALID_GROUP_PROPERTIES`: another field, above all a password,
-/// which this version does not have. `PEER_E_INVALID_ROLE_PROPERTY`: a password's role. `PEER_E_NOT_FOUND`: no such
+/// `PEER_E_NO_CLOUD`: any but the global one. `PEER_E_INVALID_GROUP_PROPERTIES`: another field, or a password without its
+/// scheme, or the scheme without a password. `PEER_E_INVALID_ROLE_PROPERTY`: a password's role.
+/// `PEER_E_PASSWORD_DOES_NOT_MEET_POLICY`: shorter than 8 units, or all one character. `PEER_E_NOT_FOUND`: no such
 /// identity. `PEER_E_NO_KEY_ACCESS`, `E_OUTOFMEMORY`, and what the disk gives.
 ///
 /// # Safety
@@ -49,13 +41,12 @@ pub unsafe extern "system" fn PeerGroupCreate(
         let process = Process::started()?;
         out.required()?;
         // SAFETY: as the caller promises.
-        let (properties, creator, options) = unsafe {
-            let properties = read_properties(pProperties)?;
-            (properties, optional_name(properties.pwzCreatorPeerName)?, options(&properties)?)
+        let (creator, options, global) = unsafe {
+            let (given, _) = properties::read(pProperties)?;
+            let creator = optional_name(given.pwzCreatorPeerName)?;
+            (creator, properties::options(&given)?, is_global(given.pwzCloud)?)
         };
-        check_properties(&properties)?;
-        // SAFETY: as the caller promises.
-        if !unsafe { is_global(properties.pwzCloud)? } {
+        if !global {
             return Err(Code::PEER_E_NO_CLOUD.into());
         }
         let group = process.library()?.call(|library| library.create(creator.as_ref(), options))?;
@@ -315,75 +306,5 @@ fn connecting(connecting: Connecting) -> Code {
     match connecting {
         Connecting::AlreadyConnected => Code::PEER_S_ALREADY_CONNECTED,
         _ => Code::S_OK,
-    }
-}
-
-/// Reads the properties in either size; what the older one lacks is 0.
-///
-/// # Safety
-/// `properties` is null, or may be read for as many bytes as its first field says.
-unsafe fn read_properties(
-    properties: *const PEER_GROUP_PROPERTIES,
-) -> Result<PEER_GROUP_PROPERTIES, Failure> {
-    // SAFETY: null is checked; every size has its first field.
-    let size = unsafe { guard::required(properties.cast::<u32>())? } as usize;
-    if size != size_of::<PEER_GROUP_PROPERTIES>() && size != PEER_GROUP_PROPERTIES::OLD_SIZE {
-        return Err(Code::E_INVALIDARG.into());
-    }
-    let mut whole = core::mem::MaybeUninit::<PEER_GROUP_PROPERTIES>::zeroed();
-    // SAFETY: as the caller promises, so many bytes may be read; they fit, and all fields may hold any bits.
-    unsafe {
-        ptr::copy_nonoverlapping(properties.cast::<u8>(), whole.as_mut_ptr().cast::<u8>(), size);
-        Ok(whole.assume_init())
-    }
-}
-
-/// # Safety
-/// The texts of the properties are null or end in 0.
-unsafe fn options(properties: &PEER_GROUP_PROPERTIES) -> Result<GroupOptions, Failure> {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let comment = wide::read_optional(properties.pwzComment, COMMENT_MAX);
-        comment.map_err(|error| error.or_too_long(Code::PEER_E_INVALID_GROUP_PROPERTIES))?;
-        Ok(GroupOptions {
-            classifier: optional_classifier(properties.pwzClassifier)?,
-            friendly_name: optional_friendly_name(properties.pwzFriendlyName)?,
-            ..GroupOptions::default()
-        })
-    }
-}
-
-/// Whether the rest of the properties is something that a group of this version can be.
-fn check_properties(properties: &PEER_GROUP_PROPERTIES) -> Result<(), Failure> {
-    let known_flags = PEER_MEMBER_DATA_OPTIONAL | PEER_DEFER_EXPIRATION;
-    let password = PEER_GROUP_PASSWORD_AUTHENTICATION as u32;
-    let wants_password = properties.dwAuthenticationSchemes & password != 0;
-    let role = Roles::from_guid(properties.groupPasswordRole.into());
-    if wants_password && role.is_none() {
-        return Err(Code::PEER_E_INVALID_ROLE_PROPERTY.into());
-    }
-    let wrong = [
-        !properties.pwzGroupPeerName.is_null(),
-        properties.dwFlags & !known_flags != 0,
-        properties.dwAuthenticationSchemes & !(PEER_GROUP_GMC_AUTHENTICATION as u32) != 0,
-        !properties.pwzGroupPassword.is_null(),
-        !matches!(properties.ulPresenceLifetime, 0 | 300..),
-        !matches!(properties.ulMemberDataLifetime, 0 | 28_800..=315_360_000),
-    ];
-    if wrong.contains(&true) { Err(Code::PEER_E_INVALID_GROUP_PROPERTIES.into()) } else { Ok(()) }
-}
-
-/// Whether a cloud is the only one there is.
-///
-/// # Safety
-/// The text is null or ends in 0.
-unsafe fn is_global(cloud: PCWSTR) -> Result<bool, Failure> {
-    // SAFETY: as the caller promises.
-    match unsafe { wide::read_optional(cloud, CLOUD_MAX) } {
-        Ok(cloud) => {
-            Ok(cloud.is_none_or(|cloud| matches!(cloud.as_str(), "" | "Global_" | "global")))
-        }
-        Err(error) if error.or_too_long(Code::S_OK).is_success() => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }

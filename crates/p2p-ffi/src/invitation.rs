@@ -10,14 +10,13 @@ use crate::layout::{
     PEER_ROLE_ID, PWSTR,
 };
 use crate::memory::{self, Arena};
+use crate::properties::CLOUD;
 use crate::public_key::PublicKey;
 use crate::runtime::Process;
 use crate::wide::{self, TEXT_MAX};
 
 /// More roles than there are, in one list.
 const ROLES_MAX: u32 = 64;
-/// What `PEER_INVITATION_INFO` calls the only cloud there is.
-const CLOUD: &str = "Global_";
 /// `PNRP_SCOPE_GLOBAL`.
 const SCOPE_GLOBAL: u32 = 1;
 

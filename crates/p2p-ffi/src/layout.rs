@@ -388,6 +388,27 @@ pub struct PEER_GROUP_EVENT_DATA {
     pub payload: PEER_GROUP_EVENT_PAYLOAD,
 }
 
+pub const P2P_STATISTIC_COUNTER: u32 = 1;
+
+/// One figure of [`P2P_STATISTICS`]. Ours.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct P2P_STATISTIC {
+    pub pwzName: PWSTR,
+    pub pwzMeaning: PWSTR,
+    pub dwFlags: u32,
+    pub ullValue: u64,
+}
+
+/// What `P2PGetStatistics` gives. Ours.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct P2P_STATISTICS {
+    pub dwSize: u32,
+    pub cStatistics: u32,
+    pub pStatistics: *mut P2P_STATISTIC,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

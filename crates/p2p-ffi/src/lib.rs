@@ -21,8 +21,10 @@ mod key;
 pub mod layout;
 mod memory;
 mod portable;
+mod properties;
 mod public_key;
 mod runtime;
+mod statistics;
 mod wide;
 
 pub use admin::{P2PGroupDemote, P2PGroupRevoke, PeerGroupIssueCredentials};
@@ -51,4 +53,6 @@ pub use invitation::{PeerGroupCreateInvitation, PeerGroupParseInvitation};
 pub use key::{P2PKeyGenerate, P2PKeyImportPkcs8, P2PKeyRelease, PeerIdentityGetCryptKey};
 pub use memory::PeerFreeData;
 pub use portable::{PeerIdentityExport, PeerIdentityImport};
+pub use properties::{PeerGroupGetProperties, PeerGroupSetProperties};
 pub use runtime::{PeerGroupShutdown, PeerGroupStartup};
+pub use statistics::P2PGetStatistics;

@@ -8,10 +8,7 @@ use crate::guard::{self, Failure, Out};
 use crate::identity::{home, name_argument, undo};
 use crate::layout::{HRESULT, PCWSTR, PWSTR};
 use crate::memory;
-use crate::wide::{self, TEXT_MAX};
-
-/// Longest password that is looked at, in UTF-16 units: `p2p-crypto` takes as many bytes.
-const PASSWORD_MAX: usize = 1_024;
+use crate::wide::{self, PASSWORD_MAX, TEXT_MAX};
 
 /// An identity with its private key, under a password. A copy: the identity stays. Its groups are not in it. Takes
 /// 64 MiB of memory and some tenths of a second.

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 /// Longest text read anywhere, in UTF-16 units: what an invitation or an identity may have.
 pub(crate) const TEXT_MAX: usize = 65_536;
+/// Longest password that is looked at, in UTF-16 units: `p2p-crypto` takes as many bytes.
+pub(crate) const PASSWORD_MAX: usize = 1_024;
 /// Longest peer name, in UTF-16 units.
 pub(crate) const NAME_MAX: usize = 190;
 

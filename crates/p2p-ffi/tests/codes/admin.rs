@@ -58,7 +58,7 @@ impl Drop for Known {
     }
 }
 
-fn issue(
+pub(crate) fn issue(
     group: HGROUP,
     subject: &str,
     info: Option<&PEER_CREDENTIAL_INFO>,

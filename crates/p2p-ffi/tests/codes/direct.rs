@@ -45,7 +45,7 @@ impl End {
     }
 
     /// The next event as data: id, type, bytes.
-    fn data(&self) -> (u64, GUID, Option<Vec<u8>>) {
+    pub(crate) fn data(&self) -> (u64, GUID, Option<Vec<u8>>) {
         let data = event(self.handle, self.queue);
         // SAFETY: an event of the library, of the kind that is checked.
         let incoming = unsafe {
@@ -72,7 +72,7 @@ impl End {
         id
     }
 
-    fn send(&self, id: u64, kind: &GUID, bytes: &[u8]) -> Code {
+    pub(crate) fn send(&self, id: u64, kind: &GUID, bytes: &[u8]) -> Code {
         // SAFETY: ours.
         Code(unsafe {
             PeerGroupSendData(self.group, id, kind, bytes.len() as u32, bytes.as_ptr().cast())

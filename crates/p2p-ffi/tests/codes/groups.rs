@@ -13,6 +13,13 @@ fn properties_of_a_group_are_checked() {
     let (long, longer, empty, word) = (text(150), text(256), text(0), text(1));
     let (ann, global, stranger) =
         (wide(&ann), wide("Global_"), wide(&format!("{}.", "0".repeat(40))));
+    let (weak, short, good) = (wide("aaaaaaaa"), wide("1234567"), wide("12345678"));
+    let (huge, half, control) = (text(1_025), Wide(vec![0xd800, 0]), wide("\u{7}"));
+    let with_password = |p: &mut PEER_GROUP_PROPERTIES, schemes, password: &Wide| {
+        p.dwAuthenticationSchemes = schemes;
+        p.groupPasswordRole = Roles::GUIDS[2].1.into();
+        p.pwzGroupPassword = password.ptr();
+    };
     let wrong = Code::PEER_E_INVALID_GROUP_PROPERTIES;
     type Row<'a> = (Code, Box<dyn Fn(&mut PEER_GROUP_PROPERTIES) + 'a>);
     let rows: Vec<Row<'_>> = vec![
@@ -32,12 +39,20 @@ fn properties_of_a_group_are_checked() {
         (Code::PEER_E_NO_CLOUD, Box::new(|p| p.pwzCloud = word.ptr())),
         (Code::PEER_E_NO_CLOUD, Box::new(|p| p.pwzCloud = longer.ptr())),
         (Code::PEER_E_INVALID_ROLE_PROPERTY, Box::new(|p| p.dwAuthenticationSchemes = 2)),
+        (Code::PEER_E_PASSWORD_DOES_NOT_MEET_POLICY, Box::new(|p| with_password(p, 2, &weak))),
+        (Code::PEER_E_PASSWORD_DOES_NOT_MEET_POLICY, Box::new(|p| with_password(p, 3, &short))),
+        (Code::E_INVALIDARG, Box::new(|p| with_password(p, 3, &huge))),
+        (Code::S_OK, Box::new(|p| with_password(p, 3, &good))),
+        (wrong, Box::new(|p| with_password(p, 1, &good))),
+        (wrong, Box::new(|p| with_password(p, 6, &good))),
         (wrong, Box::new(|p| p.pwzGroupPeerName = stranger.ptr())),
         (wrong, Box::new(|p| p.pwzComment = longer.ptr())),
         (wrong, Box::new(|p| p.pwzGroupPassword = word.ptr())),
         (wrong, Box::new(|p| p.dwAuthenticationSchemes = 4)),
         (wrong, Box::new(|p| p.dwFlags = 8)),
-        (wrong, Box::new(|p| p.dwFlags = PEER_DISABLE_PRESENCE)),
+        (wrong, Box::new(|p| p.pwzComment = control.ptr())),
+        (Code::S_OK, Box::new(|p| p.dwFlags = PEER_DISABLE_PRESENCE)),
+        (Code::E_INVALIDARG, Box::new(|p| p.pwzComment = half.ptr())),
         (wrong, Box::new(|p| p.ulPresenceLifetime = 299)),
         (wrong, Box::new(|p| p.ulMemberDataLifetime = 28_799)),
         (wrong, Box::new(|p| p.ulMemberDataLifetime = 315_360_001)),

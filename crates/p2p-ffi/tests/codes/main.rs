@@ -14,6 +14,7 @@ mod invitations;
 mod keys;
 mod memory;
 mod portable;
+mod properties;
 mod refusals;
 mod startup;
 mod storage;

@@ -51,6 +51,7 @@ fn nothing_of_the_group_works_before_startup() {
     let (mut handle, mut text, mut number, mut id) =
         (ptr::dangling_mut::<c_void>(), ptr::dangling_mut(), 1, 1);
     let (mut event, mut info) = (ptr::dangling_mut(), ptr::dangling_mut());
+    let (mut properties, mut statistics) = (ptr::dangling_mut(), ptr::dangling_mut());
     let none = ptr::null();
     // SAFETY: ours, or null.
     let codes = unsafe {
@@ -63,6 +64,9 @@ fn nothing_of_the_group_works_before_startup() {
             PeerGroupClose(handle),
             PeerGroupDelete(none, none),
             PeerGroupGetStatus(handle, &mut number),
+            PeerGroupGetProperties(handle, &mut properties),
+            PeerGroupSetProperties(handle, ptr::null()),
+            P2PGetStatistics(handle, &mut statistics),
             PeerGroupCreateInvitation(handle, none, ptr::null(), 0, ptr::null(), &mut text),
             PeerGroupParseInvitation(none, &mut info),
             PeerGroupIssueCredentials(handle, none, ptr::null(), 0, &mut text),
@@ -86,6 +90,7 @@ fn nothing_of_the_group_works_before_startup() {
         handle.is_null() && text.is_null() && event.is_null() && info.is_null(),
         "cleared all the same"
     );
+    assert!(properties.is_null() && statistics.is_null());
     assert_eq!((number, id), (0, 0));
 }
 
