@@ -3,8 +3,10 @@
 //! ```text
 //! <folder>/<64 hexadecimal digits of the group's key id>/
 //!   chain           the own membership chain; a folder without it is no group
+//!   pending         instead of it: invitation and stretched password of a membership that is still to be gained
 //!   root.key        the group's private key, PKCS#8 DER: the creator only
 //!   root.cert       the group's certificate
+//!   properties      the group's properties as its creator last signed them, for processes that cannot open the database
 //!   listening       whether synchronised, and the addresses of the process that has the group open
 //!   members.redb    members, their addresses, signed objects, and whether synchronised
 //!   lock            empty; locked by the process that has the group open, and never deleted by it
@@ -16,7 +18,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use p2p_core::{Address, GroupSnapshot, KeyId, StoreChange};
+use bytes::Bytes;
+use p2p_core::{Address, GroupSnapshot, KeyId, OBJECT_MAX, ObjectKind, StoreChange};
 
 use crate::claim::Claim;
 use crate::codec::{decode_listening, encode_listening};
@@ -26,9 +29,11 @@ use crate::secrets::{
     write_private,
 };
 use crate::{
-    ADDRESSES_MAX, CHAIN_MAX, GroupLock, GroupRecord, GroupRoot, Listening, SECRET_MAX, Store,
-    StoreError, by_group, check_record,
+    ADDRESSES_MAX, CHAIN_MAX, GroupLock, GroupRecord, GroupRoot, Listening, Pending, SECRET_MAX,
+    Store, StoreError, by_group, check_record, pending,
 };
+
+const PROPERTIES: &str = "properties";
 
 /// Keeps groups in files. Clones share locks and open databases.
 #[derive(Clone)]
@@ -113,8 +118,29 @@ impl FileStore {
             TryLockError::Error(error) => StoreError::io(&path, error),
         })?;
         clean(&folder).map_err(|error| StoreError::io(&folder, error))?;
+        if has_membership(&folder)? {
+            pending::wipe(&folder)?;
+        }
         let device = Arc::clone(&self.shared.device);
         Ok(Open { folder, group: *group, device, database: None, kept, _lock: lock })
+    }
+
+    /// The folders of groups, sorted.
+    fn folders(&self) -> Result<Vec<(KeyId, PathBuf)>, StoreError> {
+        let folder = &self.shared.folder;
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|error| StoreError::io(folder, error))?,
+        };
+        let mut folders = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| StoreError::io(folder, error))?;
+            if let Some(group) = entry.file_name().to_str().and_then(group_from) {
+                folders.push((group, entry.path()));
+            }
+        }
+        folders.sort_unstable();
+        Ok(folders)
     }
 
     fn record(&self, folder: &Path) -> Result<Option<GroupRecord>, StoreError> {
@@ -172,10 +198,13 @@ impl Store for FileStore {
         self.with(group, |open| {
             open.database = None;
             // The chain first: without it the rest is no group, however far this comes.
-            for name in ["chain", "root.key", "root.cert", "listening", "members.redb"] {
+            for name in
+                ["chain", "root.key", "root.cert", "listening", "properties", "members.redb"]
+            {
                 let path = open.folder.join(name);
                 remove_if_there(&path).map_err(|error| StoreError::io(&path, error))?;
             }
+            pending::wipe(&open.folder)?;
             sync_folder(&open.folder).map_err(|error| StoreError::io(&open.folder, error))
         })
     }
@@ -194,7 +223,31 @@ impl Store for FileStore {
         }
         // The chain last: a folder without it is no group, so a crash before this leaves none.
         let chain = folder.join("chain");
-        write_private(&chain, &record.chain).map_err(|error| StoreError::io(&chain, error))
+        write_private(&chain, &record.chain).map_err(|error| StoreError::io(&chain, error))?;
+        pending::wipe(&folder)
+    }
+
+    fn save_pending(&self, group: &KeyId, pending: &Pending) -> Result<(), StoreError> {
+        self.with(group, |open| match has_membership(&open.folder)? {
+            true => Ok(()),
+            false => pending::write(&open.folder, pending),
+        })
+    }
+
+    fn pending(&self) -> Result<Vec<(KeyId, Pending)>, StoreError> {
+        let mut groups = Vec::new();
+        for (group, folder) in self.folders()? {
+            if !has_membership(&folder)?
+                && let Some(pending) = pending::read(&folder)?
+            {
+                groups.push((group, pending));
+            }
+        }
+        Ok(groups)
+    }
+
+    fn properties(&self, group: &KeyId) -> Result<Option<Bytes>, StoreError> {
+        Ok(read_if_there(&self.folder_of(group).join(PROPERTIES), OBJECT_MAX)?.map(Bytes::from))
     }
 
     fn group(&self, group: &KeyId) -> Result<Option<GroupRecord>, StoreError> {
@@ -202,20 +255,12 @@ impl Store for FileStore {
     }
 
     fn groups(&self) -> Result<Vec<(KeyId, GroupRecord)>, StoreError> {
-        let folder = &self.shared.folder;
-        let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(|error| StoreError::io(folder, error))?,
-        };
         let mut groups = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| StoreError::io(folder, error))?;
-            let Some(group) = entry.file_name().to_str().and_then(group_from) else { continue };
-            if let Some(record) = self.record(&entry.path())? {
+        for (group, folder) in self.folders()? {
+            if let Some(record) = self.record(&folder)? {
                 groups.push((group, record));
             }
         }
-        groups.sort_by_key(|entry| entry.0);
         Ok(groups)
     }
 
@@ -307,14 +352,31 @@ impl Open {
             _ => Some(self.prepare_listening(synchronised, addresses)?),
         };
         let chain = self.prepare_chain(changes)?;
+        let gained = chain.is_some();
+        let properties = self.prepare_properties(changes)?;
         let in_files = |change: &&StoreChange| {
             matches!(change, StoreChange::Listening { .. } | StoreChange::Own { .. })
         };
         if !changes.iter().all(in_files) {
             self.write(|database| database.commit(changes))?;
         }
+        self.place(properties)?;
         self.place(chain)?;
+        if gained {
+            pending::wipe(&self.folder)?;
+        }
         self.place(prepared)
+    }
+
+    /// The last properties that the changes name, if any: the node keeps none that are older than those it has.
+    fn prepare_properties(&self, changes: &[&StoreChange]) -> Result<Option<Prepared>, StoreError> {
+        let last = changes.iter().rev().find_map(|change| match change {
+            StoreChange::Object { kind: ObjectKind::Properties, bytes, .. } => Some(bytes),
+            _ => None,
+        });
+        let path = self.folder.join(PROPERTIES);
+        let prepared = last.map(|bytes| Prepared::write(&path, bytes)).transpose();
+        prepared.map_err(|error| StoreError::io(&path, error))
     }
 
     /// The last own chain that the changes name, if any.
@@ -366,6 +428,11 @@ impl Open {
             let _ = write_private(&self.folder.join("listening"), &encode_listening(&silent));
         }
     }
+}
+
+fn has_membership(folder: &Path) -> Result<bool, StoreError> {
+    let path = folder.join("chain");
+    path.try_exists().map_err(|error| StoreError::io(&path, error))
 }
 
 fn read_listening(folder: &Path) -> Result<Option<Listening>, StoreError> {

@@ -146,7 +146,8 @@ impl Home {
     /// disk gives.
     pub fn delete(&self, name: &PeerName) -> Result<(), StoreError> {
         let folder = self.existing(name)?;
-        if !FileStore::new(folder.join("groups")).groups()?.is_empty() {
+        let groups = FileStore::new(folder.join("groups"));
+        if !groups.groups()?.is_empty() || !groups.pending()?.is_empty() {
             return Err(StoreError::GroupsExist);
         }
         if self.default_authority()?.as_deref() == Some(name.authority()) {

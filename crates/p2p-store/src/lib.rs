@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod home;
 mod memory;
+mod pending;
 mod run;
 mod secrets;
 
@@ -37,6 +38,10 @@ pub const ADDRESSES_MAX: usize = 8;
 pub const CHAIN_MAX: usize = 32_000;
 /// Largest name or friendly name in bytes: 255 UTF-16 units of at most 3 bytes each, rounded up.
 pub const NAME_MAX: usize = 1_024;
+/// Largest secret of a membership that is still to be gained, in bytes.
+pub const PENDING_SECRET_MAX: usize = 1_024;
+/// Largest invitation that is kept, in bytes.
+pub const PENDING_INVITATION_MAX: usize = 64 * 1_024;
 /// Largest key or certificate file in bytes.
 pub const SECRET_MAX: usize = 16 * 1_024;
 
@@ -92,6 +97,26 @@ pub trait Store: Send + Sync + 'static {
     /// What the disk gives; a damaged file is `PEER_E_CERT_STORE_CORRUPTED`.
     fn group(&self, group: &KeyId) -> Result<Option<GroupRecord>, StoreError>;
 
+    /// Keeps what a membership is to be gained with, in place of what was kept before. A group with a membership keeps
+    /// none: then this does nothing. It is wiped as soon as there is a membership: by [`save_group`](Self::save_group), a
+    /// [`StoreChange::Own`], or, if a process was killed in between, by the next claim of the group.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn save_pending(&self, group: &KeyId, pending: &Pending) -> Result<(), StoreError>;
+
+    /// All groups of which this identity is still to become a member, by key.
+    ///
+    /// # Errors
+    /// As [`group`](Self::group); the first failure ends the list.
+    fn pending(&self) -> Result<Vec<(KeyId, Pending)>, StoreError>;
+
+    /// The group's properties as its creator last signed them; `None` if none are kept. Needs no lock, and checks nothing.
+    ///
+    /// # Errors
+    /// What the disk gives; a damaged file is `PEER_E_CERT_STORE_CORRUPTED`.
+    fn properties(&self, group: &KeyId) -> Result<Option<Bytes>, StoreError>;
+
     /// All groups of this identity, by key.
     ///
     /// # Errors
@@ -120,6 +145,23 @@ pub struct GroupRecord {
     pub chain: Bytes,
     /// The group's own key: only its creator has it.
     pub root: Option<GroupRoot>,
+}
+
+/// A membership that is still to be gained by a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The invitation, as text.
+    pub invitation: String,
+    /// The password, stretched as the invitation says: opens this group to whoever reads it. Wiped when dropped.
+    pub secret: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending")
+            .field("invitation", &self.invitation.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A group's own key pair and certificate.

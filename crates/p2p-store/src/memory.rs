@@ -8,9 +8,9 @@ use p2p_core::{Address, GroupSnapshot, KeyId, Member, ObjectId, ObjectKind, Stor
 
 use crate::codec::{encode_member, encode_object};
 use crate::{
-    ADDRESSES_MAX, GroupLock, GroupRecord, Listening, MEMBERS_MAX, OBJECTS_MAX, Store, StoreError,
+    ADDRESSES_MAX, GroupLock, GroupRecord, Listening, MEMBERS_MAX, OBJECTS_MAX, Pending, Store,
+    StoreError, by_group, check_record, pending,
 };
-use crate::{by_group, check_record};
 
 /// Keeps everything in memory. Clones share what they keep.
 ///
@@ -43,6 +43,8 @@ struct Kept {
     addresses: BTreeMap<KeyId, Vec<Address>>,
     members: BTreeMap<KeyId, Vec<Arc<Member>>>,
     objects: BTreeMap<ObjectId, (ObjectKind, Bytes)>,
+    pending: Option<Pending>,
+    properties: Option<Bytes>,
 }
 
 impl MemoryStore {
@@ -111,7 +113,28 @@ impl Store for MemoryStore {
         let kept = inner.groups.entry(*group).or_default();
         let root = record.root.clone().or_else(|| kept.record.take()?.root);
         kept.record = Some(GroupRecord { chain: record.chain.clone(), root });
+        kept.pending = None;
         Ok(())
+    }
+
+    fn save_pending(&self, group: &KeyId, pending: &Pending) -> Result<(), StoreError> {
+        pending::check(pending)?;
+        let mut inner = self.inner();
+        let kept = inner.groups.entry(*group).or_default();
+        if kept.record.is_none() {
+            kept.pending = Some(pending.clone());
+        }
+        Ok(())
+    }
+
+    fn pending(&self) -> Result<Vec<(KeyId, Pending)>, StoreError> {
+        let inner = self.inner();
+        let pending = |(group, kept): (&KeyId, &Kept)| Some((*group, kept.pending.clone()?));
+        Ok(inner.groups.iter().filter_map(pending).collect())
+    }
+
+    fn properties(&self, group: &KeyId) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.inner().groups.get(group).and_then(|kept| kept.properties.clone()))
     }
 
     fn group(&self, group: &KeyId) -> Result<Option<GroupRecord>, StoreError> {
@@ -171,6 +194,9 @@ impl Kept {
                     return Err(StoreError::TooLarge("objects of a group"));
                 }
                 self.objects.insert(*id, (*kind, bytes.clone()));
+                if *kind == ObjectKind::Properties {
+                    self.properties = Some(bytes.clone());
+                }
             }
             StoreChange::ObjectGone { id, .. } => drop(self.objects.remove(id)),
             StoreChange::Own { member, .. } => {
@@ -178,6 +204,7 @@ impl Kept {
                 let record = GroupRecord { chain: member.chain.clone(), root };
                 check_record(&record)?;
                 self.record = Some(record);
+                self.pending = None;
             }
             StoreChange::Addresses { peer, addresses, .. } => self.set_addresses(*peer, addresses),
             StoreChange::Synchronised { .. } => self.synchronise(),

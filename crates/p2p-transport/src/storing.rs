@@ -88,7 +88,7 @@ impl Storing {
 mod tests {
     use super::*;
     use p2p_core::{Address, GroupSnapshot};
-    use p2p_store::{GroupLock, GroupRecord, Listening, MemoryStore, StoreError};
+    use p2p_store::{GroupLock, GroupRecord, Listening, MemoryStore, Pending, StoreError};
 
     /// Refuses changes of one group, and counts transactions.
     #[derive(Default)]
@@ -135,6 +135,18 @@ mod tests {
 
         fn groups(&self) -> Result<Vec<(KeyId, GroupRecord)>, StoreError> {
             self.inner.groups()
+        }
+
+        fn save_pending(&self, group: &KeyId, pending: &Pending) -> Result<(), StoreError> {
+            self.inner.save_pending(group, pending)
+        }
+
+        fn pending(&self) -> Result<Vec<(KeyId, Pending)>, StoreError> {
+            self.inner.pending()
+        }
+
+        fn properties(&self, group: &KeyId) -> Result<Option<bytes::Bytes>, StoreError> {
+            self.inner.properties(group)
         }
 
         fn lock(&self, group: &KeyId) -> Result<GroupLock, StoreError> {
