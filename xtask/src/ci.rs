@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, cargo, root};
-use crate::{Outcome, demo, model, nostd, test, tidy};
+use crate::{Outcome, demo, model, nostd, sim, test, tidy};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -22,6 +22,7 @@ const STEPS: &[Step] = &[
         shell::run(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("model", model::slice),
+    ("sim", sim::slice),
     ("nostd", || nostd::run(&[])),
     ("tidy", || tidy::run(&[])),
     ("examples", || examples().and_then(|()| c_example())),

@@ -8,6 +8,7 @@ mod fuzz;
 mod model;
 mod nostd;
 mod shell;
+mod sim;
 mod states;
 mod test;
 mod tidy;
@@ -27,8 +28,13 @@ const COMMANDS: &[Command] = &[
     ("test", "every test and doctest; further words go to the test runner", test::run),
     ("ci", "all that must be green, step by step: --skip STEP, --only STEP", ci::run),
     ("fuzz", "libFuzzer on one of the targets in fuzz/: TARGET [SECONDS]", fuzz::run),
-    ("model", "every interleaving of two and three nodes: --full, --scope NAME, --mutations", model::run),
+    (
+        "model",
+        "every interleaving of two and three nodes: --full, --scope NAME, --mutations",
+        model::run,
+    ),
     ("nostd", "prove that p2p-core needs no std, and that the proof can fail", nostd::run),
+    ("sim", "worlds from seeds, all invariants: --seeds N --nodes M, --first-seed S", sim::run),
     ("states", "write the table of direct connections into docs/protocol.md", states::run),
     ("tidy", "layers, sizes, purity, words, links: what a compiler does not check", tidy::run),
 ];
