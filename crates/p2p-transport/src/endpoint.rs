@@ -1,10 +1,9 @@
 //! Sockets: opening and closing them, dialling, accepting, and running the connections that come of it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use p2p_core::{Address, DialId, DownCause, Expect, Input, LinkId};
 use quinn::{
@@ -12,6 +11,7 @@ use quinn::{
 };
 use tokio::sync::{Notify, watch};
 
+use crate::admission::{Admission, Underway};
 use crate::engine::{Engine, Machine};
 use crate::goodbye::open_window;
 use crate::link::Link;
@@ -20,14 +20,6 @@ use crate::socket::{bind, reachable, wrap};
 use crate::tls::{EXPORTER, Verifier};
 use crate::{DEFAULT_PORT, Listen};
 
-/// Handshakes that may be under way at a time, all sources together.
-const PENDING_MAX: usize = 256;
-/// With so many under way, a newcomer proves first that it receives at its address.
-const PENDING_RETRY: usize = 64;
-/// Handshakes that may be under way from one source prefix; loopback is exempt.
-const PENDING_PER_PREFIX: usize = 8;
-/// With so many of one prefix under way, a newcomer from there proves its address first: forged ones get no further.
-const PENDING_PER_PREFIX_RETRY: usize = 4;
 /// The one version of QUIC that is spoken (RFC 9000): none of the drafts that the library still knows.
 const VERSION: u32 = 1;
 /// What goodbyes are given to leave.
@@ -128,65 +120,6 @@ fn target(bound: SocketAddr, address: Address) -> Option<SocketAddr> {
     let same_world =
         bound.ip().is_unspecified() || bound.ip().is_loopback() == address.is_loopback();
     same_world.then_some(family)
-}
-
-/// Handshakes under way, by source.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    counts: Mutex<BTreeMap<u64, usize>>,
-}
-
-/// What to do with a newcomer.
-#[derive(Debug, PartialEq, Eq)]
-enum Admission {
-    Accept,
-    Retry,
-    Refuse,
-}
-
-impl Pending {
-    /// `prefix`: `None` for loopback.
-    fn admit(&self, prefix: Option<u64>, validated: bool) -> Admission {
-        let counts = self.counts();
-        let total: usize = counts.values().sum();
-        let same = prefix.and_then(|prefix| counts.get(&prefix).copied()).unwrap_or(0);
-        if !validated && (total >= PENDING_RETRY || same >= PENDING_PER_PREFIX_RETRY) {
-            Admission::Retry
-        } else if total >= PENDING_MAX || same >= PENDING_PER_PREFIX {
-            Admission::Refuse
-        } else {
-            Admission::Accept
-        }
-    }
-
-    fn begin(self: &Arc<Self>, prefix: Option<u64>) -> Underway {
-        // No prefix has its top bit set: those of IPv4 have 48 bits, those of IPv6 56.
-        let key = prefix.unwrap_or(u64::MAX);
-        *self.counts().entry(key).or_default() += 1;
-        Underway { pending: Arc::clone(self), key }
-    }
-
-    fn counts(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A handshake under way, until dropped.
-struct Underway {
-    pending: Arc<Pending>,
-    key: u64,
-}
-
-impl Drop for Underway {
-    fn drop(&mut self) {
-        let mut counts = self.pending.counts();
-        if let Some(count) = counts.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.key);
-            }
-        }
-    }
 }
 
 impl<M: Machine> Engine<M> {
@@ -295,10 +228,12 @@ impl<M: Machine> Engine<M> {
     async fn accept(self: Arc<Self>, endpoint: Endpoint) {
         while let Some(incoming) = endpoint.accept().await {
             let remote = Address::from(incoming.remote_address());
-            let prefix = (!remote.is_loopback()).then(|| remote.prefix());
-            match self.pending.admit(prefix, incoming.remote_address_validated()) {
+            let exempt = remote.is_loopback() && !self.config.limit_loopback;
+            let prefix = (!exempt).then(|| remote.prefix());
+            let validated = incoming.remote_address_validated();
+            let (admission, underway) = self.gate.admit(prefix, validated, Instant::now());
+            match admission {
                 Admission::Accept => {
-                    let underway = self.pending.begin(prefix);
                     self.runtime.spawn(Arc::clone(&self).welcome(incoming, underway));
                 }
                 Admission::Retry => {
@@ -310,12 +245,16 @@ impl<M: Machine> Engine<M> {
                     tracing::debug!(%remote, "too many handshakes: refused");
                     incoming.refuse();
                 }
+                Admission::Ignore => {
+                    tracing::debug!(%remote, "too many handshakes a second: not answered");
+                    incoming.ignore();
+                }
             }
         }
     }
 
     /// The task of an accepted connection.
-    async fn welcome(self: Arc<Self>, incoming: Incoming, underway: Underway) {
+    async fn welcome(self: Arc<Self>, incoming: Incoming, underway: Option<Underway>) {
         let remote = Address::from(incoming.remote_address());
         let (config, verifier) = match self.quic.accept() {
             Ok(both) => both,
@@ -478,45 +417,6 @@ mod tests {
 
     fn address(text: &str) -> Address {
         Address::from(text.parse::<SocketAddr>().unwrap())
-    }
-
-    #[test]
-    fn newcomers_are_admitted_within_the_limits_of_their_prefix() {
-        let pending = Arc::<Pending>::default();
-        let prefix = Some(address("192.0.2.1:1").prefix());
-        let mut underway = Vec::new();
-        for _ in 0..4 {
-            assert_eq!(pending.admit(prefix, false), Admission::Accept);
-            underway.push(pending.begin(prefix));
-        }
-        assert_eq!(pending.admit(prefix, false), Admission::Retry, "prove the address first");
-        for _ in 4..8 {
-            assert_eq!(pending.admit(prefix, true), Admission::Accept);
-            underway.push(pending.begin(prefix));
-        }
-        assert_eq!(pending.admit(prefix, true), Admission::Refuse);
-        let other = Some(address("192.0.3.1:1").prefix());
-        assert_eq!(pending.admit(other, false), Admission::Accept);
-        underway.pop();
-        assert_eq!(pending.admit(prefix, true), Admission::Accept, "one has finished");
-        underway.clear();
-        assert!(pending.counts().is_empty());
-    }
-
-    #[test]
-    fn newcomers_are_admitted_within_the_limits_of_the_node() {
-        let pending = Arc::<Pending>::default();
-        let mut underway: Vec<_> = (0..64).map(|_| pending.begin(None)).collect();
-        assert_eq!(pending.admit(None, false), Admission::Retry);
-        assert_eq!(
-            pending.admit(None, true),
-            Admission::Accept,
-            "loopback has no limit of its own"
-        );
-        underway.extend((64..256).map(|_| pending.begin(None)));
-        assert_eq!(pending.admit(None, true), Admission::Refuse);
-        assert_eq!(pending.admit(Some(1), true), Admission::Refuse);
-        assert_eq!(pending.admit(None, false), Admission::Retry);
     }
 
     #[test]

@@ -15,8 +15,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+use crate::admission::Gate;
 use crate::clock::Clock;
-use crate::endpoint::{Listener, Pending};
+use crate::endpoint::Listener;
 use crate::link::{Link, LinkIo};
 use crate::quic::Quic;
 use crate::storing::Storing;
@@ -55,7 +56,7 @@ pub(crate) struct Engine<M> {
     pub(crate) quic: Quic,
     pub(crate) runtime: Handle,
     pub(crate) listener: Listener,
-    pub(crate) pending: Arc<Pending>,
+    pub(crate) gate: Arc<Gate>,
     storing: Arc<Storing>,
     timer: Notify,
     /// True when everything is to end.
@@ -107,7 +108,7 @@ impl<M: Machine> Engine<M> {
             quic,
             runtime: runtime.clone(),
             listener: Listener::default(),
-            pending: Arc::default(),
+            gate: Arc::default(),
             storing: Arc::new(Storing::new(store)),
             timer: Notify::new(),
             stop: watch::channel(false).0,

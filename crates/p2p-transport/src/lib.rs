@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod admission;
 mod clock;
 mod driver;
 mod endpoint;
@@ -38,6 +39,8 @@ pub struct Config {
     /// Uses plain UDP sockets even where the system could do better: a third of the speed. For tests, and for systems
     /// whose segmentation offload is broken.
     pub plain_udp: bool,
+    /// Counts handshakes from loopback as those from any other source. For measuring what a flood can do.
+    pub limit_loopback: bool,
 }
 
 impl Default for Config {
@@ -47,6 +50,7 @@ impl Default for Config {
             runtime: None,
             handshake: Duration::from_secs(10),
             plain_udp: false,
+            limit_loopback: false,
         }
     }
 }
