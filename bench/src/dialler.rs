@@ -1,7 +1,7 @@
 //! A node of its own that opens the first direct connection to another one, again and again.
 
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use p2p_core::{
@@ -87,6 +87,19 @@ impl Dialler {
             Event::Direct(c) if c.change == ConnectionChange::Failed => Some(false),
             _ => None,
         })
+    }
+
+    /// The same, without waiting longer than this.
+    pub(crate) fn outcome_within(&self, patience: Duration) {
+        // What comes later, or not at all, is of no interest to one that floods.
+        let end = Instant::now() + patience;
+        while let Ok(event) =
+            self.events.recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            if matches!(event, Event::Direct(_)) {
+                return;
+            }
+        }
     }
 
     /// Closes the group, and with it the link.

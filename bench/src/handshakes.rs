@@ -1,6 +1,7 @@
 //! Handshakes: 64 peers at once, beside raw quinn with mutual TLS; what a bad one costs the node that is called; and what a
 //! flood of bad ones leaves to members.
 
+use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,14 @@ const BURSTS: usize = 5;
 const COSTED: usize = 100;
 /// Strangers that flood, all without a pause.
 const FLOODERS: usize = 16;
+/// After this a stranger that gets no answer dials anew.
+const PERSISTENCE: Duration = Duration::from_millis(100);
 /// The threads of the node that is called.
 const SERVER: &str = "bench-called";
 
 pub(crate) fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure> {
     let mut push = |workload, peer, value| samples.push(Sample { workload, peer, value });
-    let called = Called::start()?;
+    let called = Called::start(ours::node)?;
     let others = Runtime::new()?;
     // First of all: whoever comes after the diallers is pointed at their addresses, where nobody listens any longer.
     let member = Member::join(&called, &others)?;
@@ -35,6 +38,10 @@ pub(crate) fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure
         push(workload, "p2p", wall);
         push(if spoil { "handshake_bad_cpu" } else { "handshake_good_cpu" }, "p2p", cpu);
     }
+    member.leave(&others)?;
+    called.end()?;
+    let called = Called::start(ours::limited_node)?;
+    let member = Member::join(&called, &others)?;
     let (calm, flooded, rate) = called.flood(&member, mib, &others)?;
     push("bulk_calm", "p2p", calm);
     push("bulk_flooded", "p2p", flooded);
@@ -83,10 +90,10 @@ struct Called {
 }
 
 impl Called {
-    fn start() -> Result<Called, Failure> {
+    fn start(node: fn(&str) -> Result<Node, Failure>) -> Result<Called, Failure> {
         let runtime = Builder::new_multi_thread().thread_name(SERVER).enable_all().build()?;
         let (node, group) = runtime.block_on(async {
-            let node = ours::node("server")?;
+            let node = node("server")?;
             let group = Group::create(&node, "bench")?;
             group.connect_and_wait().await?;
             let incoming = group.incoming()?;
@@ -165,7 +172,9 @@ impl Called {
         Ok((median(walls.into_iter()), cpu))
     }
 
-    /// What a member gets through in MiB/s, alone and while strangers dial without a pause; and how often they do.
+    /// What a member gets through in MiB/s while strangers dial without a pause: first where nobody answers, so that their
+    /// own work is in both figures, then the node; and how often they dial it. The node counts them as if they came from
+    /// another machine.
     fn flood(
         &self,
         member: &Member,
@@ -179,10 +188,12 @@ impl Called {
             .map(|_| self.dialler(true, others.handle()))
             .collect::<Result<Vec<_>, _>>()?;
         bulk()?;
+        let nobody = UdpSocket::bind("[::1]:0")?;
+        let nowhere = Address::from(nobody.local_addr()?);
         let (mut calm, mut flooded, mut rates) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..BURSTS {
-            calm.push(bulk()?);
-            let (value, rate) = self.while_flooded(&mut diallers, bulk)?;
+            calm.push(self.while_flooded(&mut diallers, nowhere, bulk)?.0);
+            let (value, rate) = self.while_flooded(&mut diallers, self.address, bulk)?;
             flooded.push(value);
             rates.push(rate);
         }
@@ -195,6 +206,7 @@ impl Called {
     fn while_flooded(
         &self,
         diallers: &mut [Dialler],
+        target: Address,
         bulk: impl Fn() -> Result<f64, Failure>,
     ) -> Result<(f64, f64), Failure> {
         let (done, over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -206,8 +218,8 @@ impl Called {
                     scope.spawn(|| -> Result<(), Failure> {
                         while !over.load(Ordering::Relaxed) {
                             dialler.prepare()?;
-                            dialler.dial(self.key, self.address)?;
-                            dialler.outcome()?;
+                            dialler.dial(self.key, target)?;
+                            dialler.outcome_within(PERSISTENCE);
                             dialler.leave()?;
                             done.fetch_add(1, Ordering::Relaxed);
                         }

@@ -53,9 +53,16 @@ pub(crate) async fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), F
 }
 
 pub(crate) fn node(name: &str) -> Result<p2p_group::Node, Failure> {
-    Ok(p2p_group::Node::builder(Identity::in_memory(name)?)
-        .listen_at(["[::1]:0".parse()?])
-        .start()?)
+    Ok(builder(name)?.start()?)
+}
+
+/// One that counts the handshakes of this machine as those of any other.
+pub(crate) fn limited_node(name: &str) -> Result<p2p_group::Node, Failure> {
+    Ok(builder(name)?.limit_loopback().start()?)
+}
+
+fn builder(name: &str) -> Result<p2p_group::NodeBuilder, Failure> {
+    Ok(p2p_group::Node::builder(Identity::in_memory(name)?).listen_at(["[::1]:0".parse()?]))
 }
 
 pub(crate) async fn serve(connection: DirectConnection) {
