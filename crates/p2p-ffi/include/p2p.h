@@ -723,7 +723,8 @@ HRESULT WINAPI PeerGroupParseInvitation(PCWSTR pwzInvitation, PPEER_INVITATION_I
 
 /* Issues a membership to a member or to somebody new, for administrators. pCredentialInfo: what it is to hold (its issuer
  * is not read); NULL: renew what is known of the member. dwFlags: 0, or PEER_GROUP_STORE_CREDENTIALS. What comes out is an
- * invitation to hand over; with the flag it may be NULL. What the subject had stays valid. */
+ * invitation to hand over; with the flag it may be NULL. What the subject had stays valid, and it goes on with that until
+ * it gets what gives no less: name all the roles that it is to have. */
 HRESULT WINAPI PeerGroupIssueCredentials(HGROUP hGroup, PCWSTR pwzSubjectIdentity, PEER_CREDENTIAL_INFO *pCredentialInfo,
                                          DWORD dwFlags, PWSTR *ppwzInvitation);
 

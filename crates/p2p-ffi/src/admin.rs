@@ -74,9 +74,11 @@ pub unsafe extern "system" fn P2PGroupDemote(
 }
 
 /// Issues a membership to a present member or to somebody new, or renews one; only for administrators. What the subject
-/// had stays valid. `pCredentialInfo`: what it is to hold; null renews what is known of the member, for as long as that was
-/// made for. In it, no name for people is the peer name, no role the present ones (or just that of a member), and a time of
-/// 0 the earliest and latest that are usual; its issuer is not read.
+/// had stays valid, and it goes on with that until it gets what gives no less.
+///
+/// `pCredentialInfo`: what it is to hold; null renews what is known of the member, for as long as that was made for. In
+/// it, no name for people is the peer name, no role the present ones (or just that of a member), and a time of 0 the
+/// earliest and latest that are usual; its issuer is not read.
 ///
 /// `dwFlags`: with `PEER_GROUP_STORE_CREDENTIALS` it is put into the group, where the subject finds it when it is
 /// connected, and this returns when it is on disk. The invitation that comes out is for handing over.
