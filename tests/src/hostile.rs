@@ -29,6 +29,9 @@ pub mod kind {
     pub const MEMBER_PROOF: u64 = 0x02;
     pub const SESSION_OK: u64 = 0x03;
     pub const NO_SESSION: u64 = 0x04;
+    pub const PAKE_SHARE: u64 = 0x05;
+    pub const PAKE_ANSWER: u64 = 0x06;
+    pub const PAKE_CONFIRM: u64 = 0x07;
     pub const CONNECT: u64 = 0x10;
     pub const WELCOME: u64 = 0x11;
     pub const ADDR_UPDATE: u64 = 0x14;

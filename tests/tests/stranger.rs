@@ -7,6 +7,8 @@
 //! | the same in virtual time, to the microsecond | `p2p-core`: `the_refusal_leaves_25_ms_after_the_last_byte_for_every_reason`, `a_proof_that_is_taken_back_looks_the_same_for_every_reason` |
 //! | how long a check took, and whether there was one | `p2p-core`: `a_refusal_that_had_to_wait_for_its_check_does_not_tell_how_long_the_check_took` |
 //! | a group it knows of, by the life of its link, a second hello, a group that closes, a "duplicate" | `p2p-core`: `a_member_of_one_group_cannot_probe_for_another_by_the_life_of_its_link`, `a_second_hello_for_a_group_tells_nothing`, `a_proof_that_waits_for_an_answer_tells_nothing_when_its_group_closes`, `a_stream_that_its_opener_calls_a_duplicate_tells_nothing` |
+//! | whether a group has a password, or is here at all, by guessing | [`groups_with_and_without_a_password_answer_a_guess_alike`]; `p2p-core`: `a_stranger_sees_the_same_whether_the_group_is_here_has_a_password_or_is_not`, `a_share_that_is_none_is_refused_alike_everywhere` |
+//! | more guesses than may be made | `p2p-core`: `tries_are_answered_ever_more_slowly_for_known_and_unknown_groups`, `exchanges_are_bounded_and_who_comes_then_is_refused_like_all` |
 //! | more proofs than may be checked | [`proofs_over_the_limit_wait_and_are_not_turned_away`] |
 //! | the same by source prefix, which loopback has none of | `p2p-core`: `checks_over_the_limit_wait_and_are_not_refused`, `one_source_does_not_use_up_the_checks_of_others` |
 //! | more handshakes than may be under way | `p2p-transport`: `newcomers_are_admitted_within_the_limits_of_their_prefix`, `newcomers_are_admitted_within_the_limits_of_the_node` |
@@ -34,9 +36,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use p2p_core::{FileTime, ObjectKind, Reason, SECOND};
+use p2p_core::{FileTime, ObjectKind, Reason, Roles, SECOND};
 use p2p_crypto::{Identity, RevocationRequest, revoke};
-use p2p_group::{Address, Code, Group, KeyId, Limits};
+use p2p_group::{Address, Code, Group, GroupOptions, GroupPassword, KeyId, Limits};
 use p2p_tests::foreign::{Tickets, alert, generous, shown_key};
 use p2p_tests::forge::{DAY, Forge, certificates, chain_of, stranger};
 use p2p_tests::hostile::{INSTANCE, Stream, data, frame, kind, varint};
@@ -241,6 +243,55 @@ async fn every_cause_is_refused_alike_and_not_before_its_time() {
         count += 1;
     }
     assert_eq!(count, 14);
+    scene.goes_on().await;
+}
+
+/// The generator of P-256 (SEC 2 §2.4.2): a share that anybody can send.
+const ANY_SHARE: &str = "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
+                         4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+
+#[tokio::test]
+async fn groups_with_and_without_a_password_answer_a_guess_alike() {
+    let limits = Limits { handshake: 4 * SECOND, password: 4 * SECOND, ..Limits::default() };
+    let scene = Scene::with(limits).await;
+    let password = GroupPassword::new("correct horse battery", Roles::MEMBER);
+    let options = GroupOptions { password: Some(password), ..GroupOptions::default() };
+    let guarded = Group::create(&scene.ann.node, options).unwrap();
+    within(guarded.connect_and_wait()).await.unwrap();
+    let digit = |at| u8::from_str_radix(&ANY_SHARE[at..at + 2], 16).unwrap();
+    let share: Vec<u8> = (0..ANY_SHARE.len()).step_by(2).map(digit).collect();
+    let mut running = JoinSet::new();
+    for group in [scene.group(), guarded.key(), KeyId([9; 32])] {
+        for confirmation in [&[][..], &[7; 32], &[7; 600]] {
+            let (to, share) = (scene.ann.address(), share.clone());
+            running.spawn(async move {
+                let mallory = Hostile::dial(&stranger("Mallory"), to).await;
+                let hello = frame(kind::HELLO, &mallory.hello(&group));
+                let ask = [hello, frame(kind::PAKE_SHARE, &share)].concat();
+                let mut control = mallory.say(&ask).await;
+                let (answer, body) = control.frame().await;
+                assert_eq!((answer, body.len()), (kind::PAKE_ANSWER, 97));
+                let confirm = frame(kind::PAKE_CONFIRM, confirmation);
+                let (last, before) = confirm.split_last().unwrap();
+                control.say(before).await;
+                let start = Instant::now();
+                control.say(&[*last]).await;
+                let (refusal, reason) = control.frame().await;
+                let taken = start.elapsed();
+                assert!(taken >= Duration::from_millis(25), "answered after {taken:?}");
+                let rest = [frame(refusal, &reason), control.rest().await].concat();
+                (rest, end(&mallory).await)
+            });
+        }
+    }
+    let mut count = 0;
+    while let Some(seen) = within(running.join_next()).await {
+        let expected = (frame(kind::NO_SESSION, &[0]), (NO_SESSION, Vec::new()));
+        assert_eq!(seen.unwrap(), expected);
+        count += 1;
+    }
+    assert_eq!(count, 9);
+    drop(guarded);
     scene.goes_on().await;
 }
 
