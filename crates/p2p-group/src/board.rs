@@ -26,7 +26,7 @@ use crate::queue::{Callback, HandleId, Item, Purpose, Queue, QueueId, Share, Wak
 const BATCH_BYTES: usize = 64 << 10;
 /// So many taken messages are reported at the latest.
 const BATCH_MESSAGES: usize = 64;
-/// A queue that holds so many events gets no further refusals: strangers cause them, and nobody may be reading. The log
+/// A queue that holds so many events gets no further refusals and tries of passwords: strangers cause them, and nobody may be reading. The log
 /// has them all.
 const REFUSED_MAX: usize = 1_024;
 
@@ -38,6 +38,8 @@ pub(crate) struct Effects {
     /// Connections whose owner is gone: to be closed.
     pub(crate) close: Vec<ConnectionId>,
     pub(crate) wakes: Vec<Wake>,
+    /// A failure that was held back, by its number: to be given out in time.
+    pub(crate) held: Option<u64>,
 }
 
 /// How a feed stands.
@@ -266,6 +268,12 @@ impl Board {
         !self.acceptors.is_empty() || self.subscribers.iter().any(subscribed)
     }
 
+    /// Whether the failure after a wrong password is to be held back.
+    pub(crate) fn holds_rejected_password(&self) -> bool {
+        let holds = |id: &QueueId| matches!(&self.queues[id].purpose, Purpose::Filter(filter) if filter.holds());
+        self.subscribers.iter().any(holds)
+    }
+
     // Room to send.
 
     /// Told when there may be room on a connection again, or the connection or a handle is gone.
@@ -326,6 +334,15 @@ impl Board {
             Event::Refused { peer, remote, refusal } => {
                 self.publish(GroupEvent::Refused { peer, remote, refusal }, fx);
             }
+            Event::PasswordRejected { peer, remote } => {
+                self.publish(GroupEvent::PasswordRejected { peer, remote }, fx);
+            }
+            Event::PasswordFailed { peer, remote } => {
+                self.publish(GroupEvent::PasswordFailed { peer, remote }, fx);
+            }
+            Event::PasswordDelayed { peer, remote } => {
+                self.publish(GroupEvent::PasswordDelayed { peer, remote }, fx);
+            }
             Event::Writable(id) => self.room_again(id, fx),
             Event::StoreFailed { code } => self.publish(GroupEvent::StoreFailed { code }, fx),
             // `Closed` and changed properties, which are read first, are the instance's own affair.
@@ -355,7 +372,8 @@ impl Board {
         let kind = event.kind();
         for id in &self.subscribers {
             let queue = self.queues.get_mut(id).expect("a subscriber has a queue");
-            let full = kind == EventKind::Refused && queue.entries.len() >= REFUSED_MAX;
+            let strangers = matches!(kind, EventKind::Refused | EventKind::PasswordTried);
+            let full = strangers && queue.entries.len() >= REFUSED_MAX;
             if !full && matches!(&queue.purpose, Purpose::Filter(filter) if filter.wants(kind)) {
                 queue.push(Item::Event(event.clone()), Share::Free, &mut fx.wakes);
             }

@@ -256,6 +256,9 @@ pub enum InviteError {
     /// Who is invited was revoked, or who invites: `PEER_E_NOT_AUTHORIZED`, with `CRYPT_E_REVOKED` behind it.
     #[error("the membership would be revoked from the start")]
     Revoked,
+    /// The group has no password, so nobody is invited by it: `PEER_E_INVALID_GROUP_PROPERTIES`.
+    #[error("the group has no password")]
+    NoPassword,
     /// This member may not issue what was asked for, or the invitation that was read is not to be trusted.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -271,6 +274,7 @@ impl InviteError {
             InviteError::Identity(error) => error.code(),
             InviteError::Invitee(refusal) => refusal.code,
             InviteError::Revoked => Code::PEER_E_NOT_AUTHORIZED,
+            InviteError::NoPassword => Code::PEER_E_INVALID_GROUP_PROPERTIES,
             InviteError::Crypto(error) => error.code(),
         }
     }

@@ -63,6 +63,31 @@ pub enum GroupEvent {
         /// What the creator signed.
         properties: Arc<GroupProperties>,
     },
+    /// While joining by password: an attempt to connect has failed because the password is wrong, or because whoever
+    /// answered is no member; there is no telling. [`ConnectionFailed`](Self::ConnectionFailed) follows, at once or when
+    /// it is [held back](Filter::hold_rejected_password) no longer. The log names everybody who turned the password down.
+    PasswordRejected {
+        /// Who was the last: the key that it proved to hold.
+        peer: KeyId,
+        /// Where it is.
+        remote: Address,
+    },
+    /// Somebody began to join by password and did not show that he knows it: a wrong password, or one who gave up. `p2p.h`
+    /// has no such event.
+    PasswordFailed {
+        /// The key that the peer proved to hold.
+        peer: KeyId,
+        /// Where it called from.
+        remote: Address,
+    },
+    /// Somebody who tries to join by password has to wait: there were too many tries by him, from where he is, or on this
+    /// node. `p2p.h` has no such event.
+    PasswordDelayed {
+        /// The key that the peer proved to hold.
+        peer: KeyId,
+        /// Where it called from.
+        remote: Address,
+    },
     /// We turned a peer away. `p2p.h` has no such event.
     Refused {
         /// The key that the peer proved to hold.
@@ -92,6 +117,10 @@ impl GroupEvent {
                 EventKind::Member
             }
             GroupEvent::PropertiesChanged { .. } => EventKind::Property,
+            GroupEvent::PasswordRejected { .. } => EventKind::AuthenticationFailed,
+            GroupEvent::PasswordFailed { .. } | GroupEvent::PasswordDelayed { .. } => {
+                EventKind::PasswordTried
+            }
             GroupEvent::Refused { .. } => EventKind::Refused,
             GroupEvent::StoreFailed { .. } => EventKind::StoreFailed,
         }
@@ -146,17 +175,19 @@ pub enum EventKind {
     Member,
     /// [`GroupEvent::ConnectionFailed`].
     ConnectionFailed,
-    /// A password was rejected. May be asked for; there are no passwords yet.
+    /// [`GroupEvent::PasswordRejected`].
     AuthenticationFailed,
     /// [`GroupEvent::Refused`]; not in `p2p.h`.
     Refused,
     /// [`GroupEvent::StoreFailed`]; not in `p2p.h`.
     StoreFailed,
+    /// [`GroupEvent::PasswordFailed`] and [`GroupEvent::PasswordDelayed`]; not in `p2p.h`.
+    PasswordTried,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 11] = [
+    pub const ALL: [EventKind; 12] = [
         EventKind::Status,
         EventKind::Property,
         EventKind::Record,
@@ -168,9 +199,10 @@ impl EventKind {
         EventKind::AuthenticationFailed,
         EventKind::Refused,
         EventKind::StoreFailed,
+        EventKind::PasswordTried,
     ];
 
-    /// The `PEER_GROUP_EVENT_TYPE` of this kind; `None` for the two that `p2p.h` does not have.
+    /// The `PEER_GROUP_EVENT_TYPE` of this kind; `None` for the three that `p2p.h` does not have.
     ///
     /// ```
     /// use p2p_group::EventKind;
@@ -189,7 +221,7 @@ impl EventKind {
             EventKind::Member => Some(8),
             EventKind::ConnectionFailed => Some(10),
             EventKind::AuthenticationFailed => Some(11),
-            EventKind::Refused | EventKind::StoreFailed => None,
+            EventKind::Refused | EventKind::StoreFailed | EventKind::PasswordTried => None,
         }
     }
 
@@ -218,6 +250,7 @@ pub struct Filter {
     kinds: u16,
     /// Message types that are wanted although `kinds` does not have all data.
     data: BTreeSet<Guid>,
+    hold: bool,
 }
 
 impl Filter {
@@ -229,7 +262,7 @@ impl Filter {
     /// Events of these kinds; [`EventKind::Data`] means messages of every type.
     pub fn of(kinds: impl IntoIterator<Item = EventKind>) -> Filter {
         let kinds = kinds.into_iter().fold(0, |bits, kind| bits | kind.bit());
-        Filter { kinds, data: BTreeSet::new() }
+        Filter { kinds, ..Filter::default() }
     }
 
     /// Events of `kind` too.
@@ -244,6 +277,20 @@ impl Filter {
     pub fn data(mut self, kind: Guid) -> Filter {
         self.data.insert(kind);
         self
+    }
+
+    /// [`GroupEvent::PasswordRejected`] too, and the failure of the attempt is held back after it: whoever has this
+    /// subscription may give another password ([`Group::join_by_password`](crate::Group::join_by_password)) and go on with
+    /// [`Group::resume_password`](crate::Group::resume_password). Without that,
+    /// [`GroupEvent::ConnectionFailed`] comes after 5 minutes; calls that wait for the outcome wait as long.
+    #[must_use]
+    pub fn hold_rejected_password(mut self) -> Filter {
+        self.hold = true;
+        self.kind(EventKind::AuthenticationFailed)
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.hold
     }
 
     /// Whether any event of `kind` passes.

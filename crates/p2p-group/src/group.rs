@@ -22,9 +22,10 @@ use crate::node::Node;
 use crate::peer::Target;
 use crate::queue::{HandleId, QueueId};
 use crate::subscription::Subscription;
+use crate::sync::lock;
 
 /// Most addresses of one [`Group::connect_by_address`].
-const CONNECT_ADDRESSES_MAX: usize = 64;
+pub(crate) const CONNECT_ADDRESSES_MAX: usize = 64;
 
 /// A handle of a group that is open in this process.
 ///
@@ -150,14 +151,19 @@ impl Group {
         self.connect_to(addresses)
     }
 
-    fn connect_to(&self, addresses: &[Address]) -> Result<Connecting, ConnectError> {
-        self.call(|node, key, now| node.connect(key, addresses, now))?.map_err(
-            |error| match error {
-                CoreError::InvalidGroup => ConnectError::Closed(Closed),
-                CoreError::InvalidArgument(what) => ConnectError::Argument(what),
-                error => ConnectError::Failed(error.code()),
-            },
-        )
+    pub(crate) fn connect_to(&self, addresses: &[Address]) -> Result<Connecting, ConnectError> {
+        let connect = |node: &mut Core, key, now| {
+            let begun = node.connect(key, addresses, now);
+            if begun == Ok(Connecting::Started) {
+                lock(&self.handle.instance.attempt).begin(addresses);
+            }
+            begun
+        };
+        self.call(connect)?.map_err(|error| match error {
+            CoreError::InvalidGroup => ConnectError::Closed(Closed),
+            CoreError::InvalidArgument(what) => ConnectError::Argument(what),
+            error => ConnectError::Failed(error.code()),
+        })
     }
 
     /// Brings the group online, and waits until it is or cannot be: at most 30 s.

@@ -44,6 +44,7 @@ enum Work {
 enum Call {
     Ready(Arc<Callback>),
     Refused { peer: KeyId, refusal: Refusal },
+    Password { peer: KeyId, what: &'static str },
 }
 
 impl Hub {
@@ -96,6 +97,7 @@ impl Hub {
                     Call::Refused { peer, refusal } => {
                         tracing::warn!(peer = %peer, code = %refusal.code, detail = %refusal.detail, "peer turned away");
                     }
+                    Call::Password { peer, what } => tracing::warn!(peer = %peer, "{what}"),
                 }
             }
             if self.stopped.load(Ordering::Acquire) {
@@ -129,14 +131,27 @@ impl Sink for Hub {
         };
         // An event for a group that was closed meanwhile has no reader.
         let Some(instance) = instance else { return };
+        let password = |peer: &KeyId, what| Some(Call::Password { peer: *peer, what });
         let refused = match &event {
             Event::Refused { peer, refusal, .. } => {
                 Some(Call::Refused { peer: *peer, refusal: *refusal })
+            }
+            Event::PasswordRejected { peer, .. } => {
+                password(peer, "peer does not know the password by which we join, or is no member")
+            }
+            Event::PasswordFailed { peer, .. } => {
+                password(peer, "peer tried to join and did not show that it knows the password")
+            }
+            Event::PasswordDelayed { peer, .. } => {
+                password(peer, "peer tries passwords and has to wait")
             }
             _ => None,
         };
         let mut fx = Effects::default();
         instance.event(event, &mut fx);
+        if let Some(number) = fx.held {
+            instance.give_up_later(number);
+        }
         let mut due = lock(&self.due);
         self.note(&mut due, fx.wakes);
         due.calls.extend(refused);

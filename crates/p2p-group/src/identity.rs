@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use p2p_core::{KeyId, Member};
-use p2p_crypto::{ChainInfo, IdentityInfo, KeyKind, PeerName, inspect_chain};
-use p2p_store::{FileStore, GroupRecord, Store, StoreError};
+use p2p_crypto::{IdentityInfo, KeyKind, PeerName, inspect_chain};
+use p2p_store::{FileStore, Store, StoreError};
 
 use crate::clock::now;
 use crate::error::{GroupError, IdentityError, InviteError};
 use crate::invite::{self, InviteOptions};
+use crate::opening::Standing;
+use crate::password;
 
 /// A key pair with a name: what a person or program is in all its groups.
 ///
@@ -311,7 +313,8 @@ impl Home {
     /// # Errors
     /// As [`identity`](Self::identity); `PEER_E_CERT_STORE_CORRUPTED` for a membership that cannot be read.
     pub fn groups(&self, identity: &PeerName) -> Result<Vec<GroupInfo>, GroupError> {
-        groups(&self.file_store(identity)?)
+        let keys = self.0.load(identity)?;
+        groups(&self.0.store(&keys), &keys.info())
     }
 
     /// Deletes an identity's copy of a group: membership, keys and what is known of members. Other members are not
@@ -341,8 +344,27 @@ impl Home {
     ) -> Result<p2p_crypto::Invitation, InviteError> {
         let identity = self.identity(identity)?;
         let store = self.store(&identity).map_err(GroupError::from)?;
-        let (key, record) = find(&store, group)?;
-        invite::from_store(&identity, &store, &key, &record, invitee, options)
+        let (key, standing) = find(&store, group)?;
+        let Standing::Member(chain) = standing else { return Err(InviteError::NotReady) };
+        invite::from_store(&identity, &store, &key, &chain, invitee, options)
+    }
+
+    /// Invites whoever knows the group's password, without opening the group: also while another process has it open. The
+    /// addresses in the invitation are those of [`invite`](Self::invite). Whether this member was revoked is not looked
+    /// at: an invitation of one who was is of no use.
+    ///
+    /// # Errors
+    /// As [`Group::invite_by_password`](crate::Group::invite_by_password); nothing is stored.
+    pub fn invite_by_password(
+        &self,
+        identity: &PeerName,
+        group: &PeerName,
+    ) -> Result<p2p_crypto::PasswordInvitation, InviteError> {
+        let identity = self.identity(identity)?;
+        let store = self.store(&identity).map_err(GroupError::from)?;
+        let (key, standing) = find(&store, group)?;
+        let Standing::Member(chain) = standing else { return Err(InviteError::NotReady) };
+        password::from_store(&identity, &store, &key, &chain)
     }
 
     /// Claims to be the running node of an identity; `None` if another process is.
@@ -373,7 +395,7 @@ impl fmt::Debug for Home {
     }
 }
 
-/// A group as it is listed: what the stored membership says.
+/// A group as it is listed: what the stored membership says, or the invitation by which it is to be gained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupInfo {
     /// The group's key.
@@ -382,32 +404,43 @@ pub struct GroupInfo {
     pub name: PeerName,
     /// Its name for people.
     pub friendly_name: String,
-    /// The identity's own membership in it.
+    /// The identity's own membership in it; without roles and with an empty chain while it is still to be gained by a
+    /// password.
     pub own: Arc<Member>,
 }
 
 /// All groups of a store.
-pub(crate) fn groups(store: &dyn Store) -> Result<Vec<GroupInfo>, GroupError> {
-    let describe = |(key, record): (KeyId, GroupRecord)| {
-        let ChainInfo { group_name, group_friendly_name, member, .. } =
-            inspect_chain(&record.chain).map_err(GroupError::Damaged)?;
-        Ok(GroupInfo {
-            key,
-            name: group_name,
-            friendly_name: group_friendly_name,
-            own: Arc::new(member),
-        })
-    };
-    store.groups()?.into_iter().map(describe).collect()
+pub(crate) fn groups(
+    store: &dyn Store,
+    identity: &IdentityInfo,
+) -> Result<Vec<GroupInfo>, GroupError> {
+    let mut groups = Vec::new();
+    for (_, record) in store.groups()? {
+        groups.push(Standing::Member(record.chain).describe(identity)?);
+    }
+    for (_, pending) in store.pending()? {
+        groups.push(password::from_stored(&pending)?.describe(identity)?);
+    }
+    groups.sort_unstable_by_key(|info| info.key);
+    Ok(groups)
 }
 
 /// The group with this name. Only records whose key fits the name are read further.
-pub(crate) fn find(store: &dyn Store, name: &PeerName) -> Result<(KeyId, GroupRecord), GroupError> {
+pub(crate) fn find(store: &dyn Store, name: &PeerName) -> Result<(KeyId, Standing), GroupError> {
     for (key, record) in store.groups()? {
         if key.authority() == name.authority_bytes() {
             let info = inspect_chain(&record.chain).map_err(GroupError::Damaged)?;
             if info.group_name == *name {
-                return Ok((key, record));
+                return Ok((key, Standing::Member(record.chain)));
+            }
+        }
+    }
+    for (key, pending) in store.pending()? {
+        if key.authority() == name.authority_bytes() {
+            let standing = password::from_stored(&pending)?;
+            if matches!(&standing, Standing::Pending(invitation, _) if invitation.group_name() == name)
+            {
+                return Ok((key, standing));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use p2p_core::{ConnectionId, Event, GroupKey, Member, Now, Taken};
+use p2p_core::{Code, ConnectionId, Event, GroupKey, Member, Now, Taken};
 use p2p_crypto::Keyring;
 use p2p_store::GroupLock;
 use tokio::sync::Notify;
@@ -16,9 +16,13 @@ use crate::error::Closed;
 use crate::events::Filter;
 use crate::identity::GroupInfo;
 use crate::node::Shared;
+use crate::password::Attempt;
 use crate::properties;
 use crate::queue::{Callback, HandleId, Item, QueueId};
 use crate::sync::lock;
+
+/// For so long a failure after a wrong password is held back where somebody asked for that.
+const RESUME_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) type Core = p2p_core::Node<Keyring>;
 
@@ -32,6 +36,8 @@ pub(crate) struct Instance {
     board: Mutex<Board>,
     /// The membership that counts now; `info` has the one that was there when the group was opened.
     own: Mutex<Arc<Member>>,
+    /// The attempt to join by password.
+    pub(crate) attempt: Mutex<Attempt>,
     /// Held while the group is open, so that no other process opens it.
     claim: Mutex<Option<GroupLock>>,
     finishing: AtomicBool,
@@ -61,6 +67,7 @@ impl Instance {
             node,
             board: Mutex::new(Board::new(known)),
             own: Mutex::new(Arc::clone(&info.own)),
+            attempt: Mutex::default(),
             info,
             key: OnceLock::new(),
             claim: Mutex::new(Some(claim)),
@@ -319,9 +326,51 @@ impl Instance {
                     None => tracing::error!("properties that were verified cannot be read"),
                 }
             }
+            Event::PasswordRejected { peer, remote } => {
+                // Told when nobody else is left to be asked.
+                return lock(&self.attempt).reject(*peer, *remote);
+            }
+            Event::ConnectionFailed { .. } if self.hold_back(fx) => return,
             _ => {}
         }
         lock(&self.board).event(event, fx);
+    }
+
+    /// An attempt to connect has failed: says so if it was the password. True if nobody is to hear of the failure yet.
+    fn hold_back(&self, fx: &mut Effects) -> bool {
+        let Some((peer, remote)) = lock(&self.attempt).fail() else { return false };
+        let holds = {
+            let mut board = lock(&self.board);
+            board.event(Event::PasswordRejected { peer, remote }, fx);
+            board.holds_rejected_password()
+        };
+        if holds {
+            fx.held = Some(lock(&self.attempt).hold());
+        }
+        holds
+    }
+
+    /// Gives the failure with this number out when its time is over.
+    pub(crate) fn give_up_later(self: &Arc<Self>, number: u64) {
+        let instance = Arc::downgrade(self);
+        self.node.runtime.spawn(async move {
+            tokio::time::sleep(RESUME_WITHIN).await;
+            if let Some(instance) = instance.upgrade() {
+                instance.give_up(number);
+            }
+        });
+    }
+
+    fn give_up(&self, number: u64) {
+        let mut fx = Effects::default();
+        // Under the node's lock: a new attempt comes before or after, not in between.
+        self.call(|_, _, _| {
+            if lock(&self.attempt).give_up(number) {
+                let reason = Code::PEER_E_NOT_AUTHORIZED;
+                lock(&self.board).event(Event::ConnectionFailed { reason }, &mut fx);
+            }
+        });
+        self.apply(fx);
     }
 
     /// Tells the node what was taken, and closes what nobody owns any more.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use p2p_core::{Address, FileTime, KeyId, Roles};
 use p2p_crypto::{IdentityInfo, Invitation, IssueRequest};
-use p2p_store::{GroupRecord, Store, StoreError};
+use p2p_store::{Store, StoreError};
 
 use crate::clock::now;
 use crate::error::{GroupError, InviteError};
@@ -49,10 +49,23 @@ pub(crate) fn from_store(
     identity: &Identity,
     store: &dyn Store,
     group: &KeyId,
-    record: &GroupRecord,
+    chain: &Bytes,
     invitee: &IdentityInfo,
     options: InviteOptions,
 ) -> Result<Invitation, InviteError> {
+    let hints = stored_hints(identity, store, group)?;
+    issue(identity, chain, &hints, invitee, options)
+}
+
+/// Where members may be found, as far as that is stored.
+///
+/// # Errors
+/// [`InviteError::NotReady`] if there was never an exchange with a member.
+pub(crate) fn stored_hints(
+    identity: &Identity,
+    store: &dyn Store,
+    group: &KeyId,
+) -> Result<Hints, InviteError> {
     let mut said = store.listening(group).map_err(GroupError::from)?.unwrap_or_default();
     // Whoever has the group open keeps the list of members to itself; where it listens is enough.
     let known = match store.load(group) {
@@ -67,8 +80,7 @@ pub(crate) fn from_store(
     if !said.synchronised && !known.synchronised {
         return Err(InviteError::NotReady);
     }
-    let hints = hints(identity.key(), said.addresses, known.addresses);
-    issue(identity, &record.chain, &hints, invitee, options)
+    Ok(hints(identity.key(), said.addresses, known.addresses))
 }
 
 /// The issuer first, then the others that have addresses.

@@ -16,6 +16,7 @@ mod library;
 mod lists;
 mod node;
 mod opening;
+mod password;
 mod peer;
 mod properties;
 mod publishing;
@@ -48,13 +49,13 @@ pub use subscription::Subscription;
 pub use bytes::Bytes;
 pub use p2p_core::{
     Address, Cause, Code, Connecting, ConnectionChange, ConnectionId, FileTime, Guid, KeyId,
-    Limits, Load, Member, MemberChange, MemberInfo, NodeId, Reason, Refusal, Revocation, Roles, Stats, Status,
+    Limits, Load, Member, MemberChange, MemberInfo, NodeId, Reason, Refusal, Revocation, Roles,
+    Stats, Status,
 };
 pub use p2p_crypto::{
-    CryptoError, GroupFlags, GroupProperties, IdentityInfo, Invitation, KeyKind, NameError,
-    PasswordVerifier, PeerName,
-    Schemes,
-    check_friendly_name,
+    AnyInvitation, CryptoError, GroupFlags, GroupProperties, IdentityInfo, Invitation, KeyKind,
+    NameError, PasswordInvitation, PasswordVerifier, PeerName, Schemes, check_friendly_name,
+    check_password,
 };
 pub use p2p_store::StoreError;
 pub use p2p_transport::{Listen, TransportError};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Mutex;
 
 use p2p_core::{KeyId, Limits};
-use p2p_crypto::{Invitation, PeerName};
+use p2p_crypto::{Invitation, PasswordInvitation, PeerName};
 use p2p_store::StoreError;
 use p2p_transport::Listen;
 
@@ -129,6 +129,21 @@ impl Library {
         invitation: &Invitation,
     ) -> Result<Group, Error> {
         Ok(Group::join(&self.node(identity)?, invitation)?)
+    }
+
+    /// [`Group::join_by_password_blocking`] for this identity, or the default one. Not on a thread that drives other tasks:
+    /// it takes some tenths of a second.
+    ///
+    /// # Errors
+    /// As [`node`](Self::node) and [`Group::join_by_password`].
+    pub fn join_by_password_blocking(
+        &self,
+        identity: Option<&PeerName>,
+        invitation: &PasswordInvitation,
+        password: &str,
+    ) -> Result<Group, Error> {
+        let node = self.node(identity)?;
+        Ok(Group::join_by_password_blocking(&node, invitation, password)?)
     }
 
     /// [`Group::open`] for this identity.

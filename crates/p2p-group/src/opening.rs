@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use p2p_core::{Code, FileTime, KeyId, Refusal};
-use p2p_crypto::{GroupIdentity, Invitation, PeerName, inspect_chain};
+use p2p_crypto::{
+    GroupIdentity, IdentityInfo, Invitation, PasswordInvitation, PasswordSecret, PeerName,
+    inspect_chain,
+};
 use p2p_store::{GroupLock, GroupRecord, GroupRoot};
 
 use crate::clock::now;
@@ -23,7 +26,7 @@ impl Node {
     /// # Errors
     /// What the store gives.
     pub fn groups(&self) -> Result<Vec<GroupInfo>, GroupError> {
-        groups(&*self.shared.store)
+        groups(&*self.shared.store, &self.shared.identity.current_info()?)
     }
 
     /// Deletes this identity's copy of a group: membership, keys and what is known of members. Every handle of it
@@ -79,8 +82,9 @@ impl Node {
             .set_hints(&group, &[], true)
             .and_then(|()| shared.store.commit(&[first]))
             .and_then(|()| shared.store.save_group(&group, &record));
-        let opened =
-            stored.map_err(GroupError::from).and_then(|()| shared.open(group, record.chain, claim));
+        let opened = stored
+            .map_err(GroupError::from)
+            .and_then(|()| shared.open(group, Standing::Member(record.chain), claim));
         if opened.is_err() {
             shared.roll_back(&group);
         }
@@ -109,8 +113,9 @@ impl Node {
             let synchronised = known.is_some() && shared.store.load(&group)?.synchronised;
             shared.store.set_hints(&group, invitation.hints(), synchronised)
         });
-        let opened =
-            stored.map_err(GroupError::from).and_then(|()| shared.open(group, chain, claim));
+        let opened = stored
+            .map_err(GroupError::from)
+            .and_then(|()| shared.open(group, Standing::Member(chain), claim));
         if opened.is_err() && known.is_none() {
             shared.roll_back(&group);
         }
@@ -121,14 +126,45 @@ impl Node {
         let shared = &self.shared;
         let _opening = lock(&shared.opening);
         shared.check_running()?;
-        let (group, record) = find(&*shared.store, name)?;
+        let (group, standing) = find(&*shared.store, name)?;
         match shared.instance(&group) {
             Some(instance) => Group::further(instance).ok_or(GroupError::InUse),
             None => {
                 let claim = shared.store.lock(&group)?;
-                shared.open(group, record.chain, claim)
+                shared.open(group, standing, claim)
             }
         }
+    }
+}
+
+/// What an identity has in a group.
+pub(crate) enum Standing {
+    /// A membership: its chain.
+    Member(Bytes),
+    /// An invitation, and the password to go with it.
+    Pending(Box<PasswordInvitation>, PasswordSecret),
+}
+
+impl Standing {
+    pub(crate) fn describe(&self, identity: &IdentityInfo) -> Result<GroupInfo, GroupError> {
+        let chain = match self {
+            Standing::Member(chain) => chain,
+            Standing::Pending(invitation, _) => {
+                return Ok(GroupInfo {
+                    key: invitation.group(),
+                    name: invitation.group_name().clone(),
+                    friendly_name: invitation.group_friendly_name().to_owned(),
+                    own: Arc::new(invitation.candidate(identity)),
+                });
+            }
+        };
+        let info = inspect_chain(chain).map_err(GroupError::Damaged)?;
+        Ok(GroupInfo {
+            key: info.group,
+            name: info.group_name,
+            friendly_name: info.group_friendly_name,
+            own: Arc::new(info.member),
+        })
     }
 }
 
@@ -139,33 +175,27 @@ fn starts(chain: &Bytes) -> Result<FileTime, GroupError> {
 
 impl Shared {
     /// Opens a stored group in the node. Dates are not looked at: connecting says what is wrong with them.
-    fn open(
+    pub(crate) fn open(
         self: &Arc<Self>,
         group: KeyId,
-        chain: Bytes,
+        standing: Standing,
         claim: GroupLock,
     ) -> Result<Group, GroupError> {
-        let info = inspect_chain(&chain).map_err(GroupError::Damaged)?;
-        if info.group != group || info.member.key != self.identity.key() {
+        let info = standing.describe(&self.identity.current_info()?)?;
+        if info.key != group || info.own.key != self.identity.key() {
             let refusal =
                 Refusal { code: Code::CRYPT_E_NO_MATCH, detail: Code::CERT_E_CN_NO_MATCH };
             return Err(GroupError::Damaged(refusal));
         }
         let snapshot = self.store.load(&group)?;
-        let own = Arc::new(info.member);
-        let instance = Arc::new(Instance::new(
-            Arc::clone(self),
-            GroupInfo {
-                key: group,
-                name: info.group_name,
-                friendly_name: info.group_friendly_name,
-                own: own.clone(),
-            },
-            &snapshot.members,
-            claim,
-        ));
+        let own = Arc::clone(&info.own);
+        let instance = Instance::new(Arc::clone(self), info, &snapshot.members, claim);
+        let instance = Arc::new(instance);
         let opened = self.driver.call(|node, now| {
-            node.authority_mut().insert(group, chain);
+            match standing {
+                Standing::Member(chain) => node.authority_mut().insert(group, chain),
+                Standing::Pending(_, secret) => node.authority_mut().insert_password(group, secret),
+            }
             let key = node.open_group(group, own, snapshot, now)?;
             instance.set_key(key);
             self.hub.insert(key, Arc::clone(&instance));
@@ -189,7 +219,7 @@ impl Shared {
     }
 
     /// Takes back what was stored for a group that could not be opened.
-    fn roll_back(&self, group: &KeyId) {
+    pub(crate) fn roll_back(&self, group: &KeyId) {
         if let Err(error) = self.store.remove(group) {
             tracing::warn!(%error, "what was stored of a group that could not be opened is still there");
         }

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use p2p_core::{KeyId, Object, ObjectKind, Properties, StoreChange};
-use p2p_crypto::{
-    CryptoError, GroupIdentity, GroupProperties, IdentityInfo, PasswordVerifier, Schemes,
-    verify_object,
-};
+use p2p_crypto::{CryptoError, GroupIdentity, GroupProperties, IdentityInfo, verify_object};
 
 use crate::error::{AdminError, GroupError};
 use crate::group::Group;
@@ -86,10 +82,7 @@ pub(crate) fn first(
     properties.member_data_lifetime = options.member_data_lifetime;
     properties.presence_lifetime = options.presence_lifetime;
     if let Some(password) = &options.password {
-        let verifier = PasswordVerifier::create(&group, password.password())?;
-        properties.schemes = if password.only { Schemes::PASSWORD } else { Schemes::BOTH };
-        properties.password_role = Some(password.role);
-        properties.password_verifier = Some(Bytes::copy_from_slice(&verifier.to_bytes()));
+        password.apply(&group, &mut properties)?;
     }
     let bytes = root.sign_properties(&properties)?;
     let object = verify_object(&group, ObjectKind::Properties, &bytes);
