@@ -135,8 +135,9 @@ impl<A: Authority> Node<A> {
         if self.is_asking(key) {
             return;
         }
-        let full = self.neighbour_count(key) >= self.limits.neighbours;
-        while self.attempts(key) < self.limits.dials && !full {
+        // No more than can be asked: whoever there is no room for when its session stands would not be asked later.
+        let room = self.limits.neighbours.saturating_sub(self.neighbour_count(key));
+        while self.attempts(key) < self.limits.dials.min(room) {
             let Some(group) = self.groups.get_mut(&key).filter(|g| g.life.admits_sessions()) else {
                 return;
             };

@@ -530,6 +530,26 @@ fn nodes_without_room_that_point_to_each_other_are_not_asked_for_ever() {
 }
 
 #[test]
+fn a_member_with_room_is_asked_though_another_was_slow_to_refuse() {
+    let mut world = World::new(32);
+    let one = Limits { neighbours: 1, ..Limits::default() };
+    world.machine();
+    world.machine_with(one.clone());
+    world.machine_with(one);
+    // The founder has room, the member before it in every list has none.
+    introduce(&mut world, 0, 1, 1);
+    let addresses = [1, 0].map(|m| (world.machines[m].key, vec![world.machines[m].address]));
+    assert!(addresses[0].0 < addresses[1].0);
+    let snapshot = GroupSnapshot { addresses: addresses.into(), ..GroupSnapshot::default() };
+    let group = world.join(2, key(1), snapshot);
+    // The founder's session stands before the member's refusal is here.
+    world.net.delay = 400 * MS;
+    world.connect(2, group, &[]);
+    world.run(20 * SECOND);
+    assert_eq!((failures(&world, 2), bits(&world, 2, group)), (Vec::new(), 3));
+}
+
+#[test]
 fn when_the_link_that_carried_on_breaks_the_other_takes_streams_again() {
     // Which of the two carries on is not asked: each breaks once.
     for broken in [0, 1] {
