@@ -18,7 +18,8 @@ use crate::publishing::Signed;
 /// What a credential grants: see [`Group::issue_credentials`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CredentialOptions {
-    /// The roles; none means those that the member has, and [`Roles::MEMBER`] for somebody new.
+    /// The roles; none means those that the member has, and [`Roles::MEMBER`] for somebody new. A member takes over a
+    /// membership that grants less than it has only when that is over.
     pub roles: Roles,
     /// The start, which must be later than that of the present membership; `None` for as early as possible.
     pub not_before: Option<FileTime>,
@@ -311,11 +312,12 @@ impl Group {
                 }
                 (roles_of(&present), Some(not_before), same_length(latest, not_before, &own))
             }
-            None => (Roles::MEMBER, options.not_before, own.not_after),
+            None if options.roles.is_empty() => (Roles::MEMBER, options.not_before, own.not_after),
+            None => (Roles::empty(), options.not_before, own.not_after),
         };
         let request = MembershipRequest {
             subject,
-            roles: if options.roles.is_empty() { roles } else { options.roles },
+            roles: raised(options.roles, roles),
             not_before,
             expires: Some(options.expires.unwrap_or(expires)),
             now,
@@ -336,7 +338,7 @@ impl Group {
         };
         let roles = roles_of(&memberships);
         let request = RenewalRequest {
-            roles: Some(if options.roles.is_empty() { roles } else { options.roles }),
+            roles: Some(raised(options.roles, roles)),
             not_before: options.not_before,
             expires: options.expires,
             now: now(),
@@ -399,6 +401,16 @@ fn unless_superseded(result: Result<(), AdminError>) -> Result<(), AdminError> {
 /// What all memberships grant together.
 fn roles_of(memberships: &[Arc<Member>]) -> Roles {
     memberships.iter().fold(Roles::empty(), |roles, member| roles.with(member.roles))
+}
+
+/// The roles to grant to whoever has `present`, if `wanted` are asked for. A higher role comes with those that are there:
+/// nobody takes over a membership that lacks a role it has.
+fn raised(wanted: Roles, present: Roles) -> Roles {
+    if wanted.is_empty() || wanted.grantable().contains(present) {
+        wanted.with(present)
+    } else {
+        wanted
+    }
 }
 
 /// The earliest start that is usual: clocks differ by ten minutes.

@@ -259,6 +259,9 @@ pub enum InviteError {
     /// The group has no password, so nobody is invited by it: `PEER_E_INVALID_GROUP_PROPERTIES`.
     #[error("the group has no password")]
     NoPassword,
+    /// The group is joined by its password only, so nobody is invited by name: `PEER_E_INVALID_GROUP_PROPERTIES`.
+    #[error("the group is joined by its password only")]
+    PasswordOnly,
     /// This member may not issue what was asked for, or the invitation that was read is not to be trusted.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -274,7 +277,9 @@ impl InviteError {
             InviteError::Identity(error) => error.code(),
             InviteError::Invitee(refusal) => refusal.code,
             InviteError::Revoked => Code::PEER_E_NOT_AUTHORIZED,
-            InviteError::NoPassword => Code::PEER_E_INVALID_GROUP_PROPERTIES,
+            InviteError::NoPassword | InviteError::PasswordOnly => {
+                Code::PEER_E_INVALID_GROUP_PROPERTIES
+            }
             InviteError::Crypto(error) => error.code(),
         }
     }

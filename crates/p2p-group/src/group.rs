@@ -8,7 +8,7 @@ use p2p_core::{
     Address, Connecting, ConnectionId, Error as CoreError, Guid, KeyId, Member, MemberInfo, NodeId,
     Status,
 };
-use p2p_crypto::{IdentityInfo, Invitation, PeerName};
+use p2p_crypto::{IdentityInfo, Invitation, PeerName, Schemes};
 
 use crate::direct::{DirectConnection, Incoming};
 use crate::error::{
@@ -281,8 +281,8 @@ impl Group {
     /// Connect first, or the invitation holds no address of this node. Nothing is stored or sent.
     ///
     /// # Errors
-    /// [`InviteError::NotReady`] before the first exchange with a member; [`InviteError::Revoked`]; [`InviteError::Crypto`]:
-    /// `PEER_E_NOT_AUTHORIZED` for roles that this member may not grant, `PEER_E_INVALID_TIME_PERIOD`,
+    /// [`InviteError::NotReady`] before the first exchange with a member; [`InviteError::PasswordOnly`];
+    /// [`InviteError::Revoked`]; [`InviteError::Crypto`]: `PEER_E_NOT_AUTHORIZED` for roles that this member may not grant, `PEER_E_INVALID_TIME_PERIOD`,
     /// `PEER_E_CHAIN_TOO_LONG`, `PEER_E_CIRCULAR_CHAIN_DETECTED`.
     pub fn invite(
         &self,
@@ -291,6 +291,10 @@ impl Group {
     ) -> Result<Invitation, InviteError> {
         if !self.synchronised()? {
             return Err(InviteError::NotReady);
+        }
+        // A member that has not heard of the properties yet cannot know; whoever is invited is a member all the same.
+        if self.properties().is_ok_and(|known| !known.schemes.contains(Schemes::CERTIFICATE)) {
+            return Err(InviteError::PasswordOnly);
         }
         let (identity, hints) = (&self.handle.instance.node.identity, self.hints()?);
         let invitation = invite::issue(identity, &self.own().chain, &hints, invitee, options)?;

@@ -361,7 +361,7 @@ impl Instance {
         });
     }
 
-    fn give_up(&self, number: u64) {
+    pub(crate) fn give_up(&self, number: u64) {
         let mut fx = Effects::default();
         // Under the node's lock: a new attempt comes before or after, not in between.
         self.call(|_, _, _| {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use p2p_core::{Address, FileTime, KeyId, Roles};
-use p2p_crypto::{IdentityInfo, Invitation, IssueRequest};
+use p2p_crypto::{IdentityInfo, Invitation, IssueRequest, Schemes};
 use p2p_store::{Store, StoreError};
 
 use crate::clock::now;
 use crate::error::{GroupError, InviteError};
 use crate::identity::Identity;
+use crate::password;
 
 /// What an invitation grants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,10 @@ pub(crate) fn from_store(
     options: InviteOptions,
 ) -> Result<Invitation, InviteError> {
     let hints = stored_hints(identity, store, group)?;
+    let properties = password::stored_properties(store, group)?;
+    if properties.is_some_and(|known| !known.schemes.contains(Schemes::CERTIFICATE)) {
+        return Err(InviteError::PasswordOnly);
+    }
     issue(identity, chain, &hints, invitee, options)
 }
 

@@ -212,11 +212,19 @@ pub(crate) fn from_store(
     chain: &Bytes,
 ) -> Result<PasswordInvitation, InviteError> {
     let hints = crate::invite::stored_hints(identity, store, group)?;
-    let properties = store.properties(group).map_err(GroupError::from)?;
-    let properties = properties.ok_or(InviteError::NotReady)?;
-    let properties = GroupProperties::parse(group, &properties)
-        .map_err(|refusal| InviteError::Group(GroupError::Damaged(refusal)))?;
+    let properties = stored_properties(store, group)?.ok_or(InviteError::NotReady)?;
     issue(identity, chain, &properties, &hints)
+}
+
+/// The group's properties as they are stored, for whoever does not have the group open.
+pub(crate) fn stored_properties(
+    store: &dyn Store,
+    group: &KeyId,
+) -> Result<Option<GroupProperties>, InviteError> {
+    let properties = store.properties(group).map_err(GroupError::from)?;
+    let parse = |bytes: Bytes| GroupProperties::parse(group, &bytes);
+    let parsed = properties.map(parse).transpose();
+    parsed.map_err(|refusal| InviteError::Group(GroupError::Damaged(refusal)))
 }
 
 /// What is kept of a membership that is still to be gained.
@@ -338,5 +346,59 @@ impl Attempt {
     /// Lets go of what is held back, and answers with which addresses to try again.
     fn release(&mut self) -> Option<Vec<Address>> {
         self.held.take().map(|_| std::mem::take(&mut self.addresses))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{Filter, GroupEvent};
+    use crate::lists::GroupOptions;
+
+    fn node(name: &str) -> Node {
+        let loopback = "[::1]:0".parse().unwrap();
+        let identity = Identity::in_memory(name).unwrap();
+        Node::builder(identity).listen_at([loopback]).start().unwrap()
+    }
+
+    #[test]
+    fn a_failure_that_nobody_goes_on_from_is_given_out_once() {
+        let ann = node("Ann");
+        let password = GroupPassword::new("correct horse", p2p_core::Roles::MEMBER);
+        let options = GroupOptions { password: Some(password), ..GroupOptions::from("Friends") };
+        let invitation = Group::create(&ann, options).unwrap().invite_by_password().unwrap();
+        let bob = Group::join_by_password_blocking(&node("Bob"), &invitation, "wrong").unwrap();
+        let events = bob.subscribe(Filter::all()).unwrap();
+        let instance = &bob.handle.instance;
+        let (first, second) = {
+            let mut attempt = lock(&instance.attempt);
+            (attempt.hold(), attempt.hold())
+        };
+        instance.give_up(first);
+        assert_eq!(events.try_recv(), None, "another one is held back meanwhile");
+        instance.give_up(second);
+        let reason = Code::PEER_E_NOT_AUTHORIZED;
+        assert_eq!(events.try_recv(), Some(GroupEvent::ConnectionFailed { reason }));
+        instance.give_up(second);
+        assert_eq!(events.try_recv(), None);
+    }
+
+    #[test]
+    fn a_new_attempt_forgets_the_former_ones_addresses_and_one_that_goes_on_does_not() {
+        let address = |port| Address { ip: "2001:db8::1".parse().unwrap(), port, scope: 0 };
+        let mut attempt = Attempt::default();
+        attempt.begin(&[address(1)]);
+        attempt.begin(&[address(2)]);
+        attempt.begin(&[]);
+        attempt.reject(KeyId([1; 32]), address(1));
+        assert_eq!(attempt.fail(), Some((KeyId([1; 32]), address(1))));
+        assert_eq!(attempt.release(), None, "nothing was held back");
+        let number = attempt.hold();
+        assert_eq!(attempt.release(), Some(vec![address(1), address(2)]));
+        assert!(!attempt.give_up(number));
+        attempt.begin(&[address(3)]);
+        assert_eq!(attempt.fail(), None);
+        attempt.hold();
+        assert_eq!(attempt.release(), Some(vec![address(3)]));
     }
 }
