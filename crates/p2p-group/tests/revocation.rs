@@ -296,14 +296,14 @@ async fn a_demoted_member_keeps_its_place_with_fewer_roles() {
     for end in [&ann, &bob] {
         until_roles(end, dora.key(), Some(Roles::MEMBER)).await;
     }
+    let (who, _, reason) = revoked(&events).await;
+    assert_eq!((who.key(), reason), (dora.key(), Reason::PrivilegeWithdrawn));
     let renewed = loop {
         if let GroupEvent::Renewed { member } = events.next().await {
             break member;
         }
     };
     assert_eq!((renewed.roles, renewed.depth), (Roles::MEMBER, 2));
-    let (who, _, reason) = revoked(&events).await;
-    assert_eq!((who.key(), reason), (dora.key(), Reason::PrivilegeWithdrawn));
     assert_eq!(dora.group.own(), renewed);
     let carol = Identity::in_memory("Carol").unwrap().info();
     let denied = dora.group.invite(&carol, InviteOptions::default()).unwrap_err();
