@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The scopes that the words name: those of CI, or all, or some by name.
+/// The scopes that the words name: some by name, or those of CI, or all.
 fn chosen(words: &[&str]) -> Result<Vec<Scope>, String> {
     let (mut full, mut named) = (false, Vec::new());
     let mut words = words.iter();
@@ -45,7 +45,7 @@ fn chosen(words: &[&str]) -> Result<Vec<Scope>, String> {
     }
     Ok(match (named.is_empty(), full) {
         (false, _) => named,
-        (true, true) => FULL.to_vec(),
+        (true, true) => SLICE.iter().chain(FULL).copied().collect(),
         (true, false) => SLICE.to_vec(),
     })
 }

@@ -198,6 +198,7 @@ impl<A> Node<A> {
         form.add(&self.ghosts);
         form.add(&self.budgets);
         form.add(&self.tickets);
+        form.add(&(&self.exchanges, &self.tries));
         form.add(&(&self.listening, self.listen_on, self.listen_failed));
         form.add(&(self.instance, self.previous));
         form.add(&self.timers.by_time());
