@@ -10,7 +10,8 @@ use p2p_core::{
     StoreChange,
 };
 use p2p_store::{
-    CHAIN_MAX, FileStore, GroupRecord, GroupRoot, Listening, MemoryStore, Store, StoreError,
+    CHAIN_MAX, FileStore, GroupRecord, GroupRoot, Listening, MemoryStore, Pending, Store,
+    StoreError,
 };
 use zeroize::Zeroizing;
 
@@ -234,6 +235,66 @@ fn a_removed_group_is_gone_with_everything() {
         assert_eq!(again().load(&GROUP).unwrap(), Default::default());
         store.remove(&OTHER).unwrap();
     });
+}
+
+fn pending(secret: u8) -> Pending {
+    Pending { invitation: "invitation".into(), secret: vec![secret; 80].into() }
+}
+
+#[test]
+fn what_is_pending_is_kept_until_there_is_a_membership() {
+    with_both(|store, again| {
+        store.save_pending(&GROUP, &pending(1)).unwrap();
+        store.save_pending(&GROUP, &pending(2)).unwrap();
+        store.save_pending(&OTHER, &pending(3)).unwrap();
+        assert_eq!(again().pending().unwrap(), [(GROUP, pending(2)), (OTHER, pending(3))]);
+        assert!(store.groups().unwrap().is_empty() && store.group(&GROUP).unwrap().is_none());
+        // However the membership comes: by itself, or by an invitation.
+        store.commit(&[own(b"gained")]).unwrap();
+        store.save_group(&OTHER, &record()).unwrap();
+        assert_eq!(again().pending().unwrap(), []);
+        assert_eq!(again().group(&GROUP).unwrap().unwrap().chain, &b"gained"[..]);
+        // Too late: a password that was corrected while the membership came.
+        store.save_pending(&GROUP, &pending(4)).unwrap();
+        assert_eq!(again().pending().unwrap(), []);
+    });
+}
+
+#[test]
+fn what_is_pending_goes_with_its_group() {
+    with_both(|store, again| {
+        store.save_pending(&GROUP, &pending(1)).unwrap();
+        store.remove(&GROUP).unwrap();
+        assert_eq!(again().pending().unwrap(), []);
+        let long = Pending { secret: vec![0; 1_025].into(), ..pending(1) };
+        let refused = store.save_pending(&GROUP, &long);
+        assert!(matches!(refused, Err(StoreError::TooLarge(_))));
+    });
+}
+
+#[test]
+fn properties_can_be_read_while_another_process_has_the_group_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, other) = (FileStore::new(folder.path()), FileStore::new(folder.path()));
+    let _lock = store.lock(&GROUP).unwrap();
+    assert_eq!(other.properties(&GROUP).unwrap(), None);
+    store.commit(&[object(1, ObjectKind::Properties), object(2, ObjectKind::Revocation)]).unwrap();
+    assert_eq!(other.properties(&GROUP).unwrap().unwrap(), vec![1; 9]);
+    store.commit(&[object(3, ObjectKind::Properties)]).unwrap();
+    assert_eq!(other.properties(&GROUP).unwrap().unwrap(), vec![3; 9]);
+}
+
+#[test]
+fn a_password_that_outlived_its_membership_goes_with_the_next_claim() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::new(folder.path());
+    store.save_pending(&GROUP, &pending(1)).unwrap();
+    // Killed after the chain was placed.
+    fs::write(file(folder.path(), "chain"), b"chain").unwrap();
+    assert_eq!(store.pending().unwrap(), []);
+    assert!(file(folder.path(), "pending").exists());
+    drop(store.lock(&GROUP).unwrap());
+    assert!(!file(folder.path(), "pending").exists());
 }
 
 #[test]
