@@ -90,6 +90,10 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Exchange lines of text with one member
     Chat(ChatArgs),
+    /// Send a file to one member, who runs `p2p receive`
+    Send(SendArgs),
+    /// Take files from members into a folder
+    Receive(ReceiveArgs),
 }
 
 #[derive(Subcommand, Debug)]
@@ -461,6 +465,65 @@ pub(crate) struct ChatArgs {
     pub(crate) place: Place,
 }
 
+#[derive(Options, Debug)]
+#[command(after_help = "\
+The receiver compares the SHA-256 of the whole file. After an interruption, sending the same file again goes on where it \
+stopped. A text goes with `p2p chat`.
+
+Examples:
+  p2p send Ada photos.zip
+  p2p send 3fa9 notes.txt [2001:db8::1]:3587")]
+pub(crate) struct SendArgs {
+    /// Peer name, beginning of it, or friendly name
+    pub(crate) peer: String,
+    /// The file; its name goes along, its folder does not
+    pub(crate) file: PathBuf,
+    /// Where the peer listens [default: where it was last met]
+    pub(crate) address: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Options, Debug)]
+#[command(after_help = "\
+No file that is there is replaced: a further notes.txt becomes notes (1).txt. What is not whole is called .NAME.HASH.part \
+until it is, and is continued when it is sent again. Ends with Ctrl-C, SIGTERM or SIGHUP.
+
+Examples:
+  p2p receive Downloads
+  p2p receive Downloads --from Ada --once
+  p2p receive Downloads --max-size 100M")]
+pub(crate) struct ReceiveArgs {
+    /// Where files go; it must be there
+    pub(crate) folder: PathBuf,
+    /// Take files from this member only
+    #[arg(long, value_name = "PEER")]
+    pub(crate) from: Option<String>,
+    /// End once a file is stored
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Take no larger files: bytes, or with K, M, G or T
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "64G")]
+    pub(crate) max_size: u64,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// `100M` is 100 MiB.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last() {
+        Some(b'K') => (&text[..text.len() - 1], 10),
+        Some(b'M') => (&text[..text.len() - 1], 20),
+        Some(b'G') => (&text[..text.len() - 1], 30),
+        Some(b'T') => (&text[..text.len() - 1], 40),
+        _ => (text, 0),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number
+        .and_then(|n| n.checked_mul(1 << shift))
+        .ok_or_else(|| "neither bytes nor 100M".to_owned())
+}
+
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
     /// May invite in every role
@@ -516,6 +579,17 @@ mod tests {
         let args = args.unwrap();
         assert!(args.json);
         assert_eq!(args.listen, ["[::1]:0".parse().unwrap(), "127.0.0.1:1".parse().unwrap()]);
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_their_multiples() {
+        for (text, size) in [("0", 0), ("12", 12), ("1K", 1_024), ("2M", 2 << 20), ("1T", 1 << 40)]
+        {
+            assert_eq!(parse_size(text), Ok(size));
+        }
+        for text in ["", "M", "-1", "1.5G", "1k", "99999999T", "1 M"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -69,8 +70,17 @@ async fn meet(
         out.say(line, &json!({ "type": "waiting", "addresses": addresses }))?;
         return Ok(incoming.accept().await.ok_or(Closed)?);
     };
+    dial(group, query, args.address).await
+}
+
+/// Goes online and opens a connection with whom `query` means, at `address` or where it was last met.
+pub(crate) async fn dial(
+    group: &Group,
+    query: &str,
+    address: Option<SocketAddr>,
+) -> Result<DirectConnection, Failure> {
     let target = find(group, query).await?;
-    Ok(match args.address {
+    Ok(match address {
         Some(address) => group.direct_at(target, address.into()).await?,
         None => group.direct(target).await?,
     })

@@ -230,7 +230,7 @@ fn advice(code: Code) -> Option<&'static str> {
         Code::PEER_E_CONNECTION_NOT_FOUND => "/connections lists those that stand.",
         Code::PEER_E_CONNECTION_FAILED => "See that the peer is online and its address is right.",
         Code::PEER_E_CONNECTION_REFUSED => {
-            "The peer takes direct connections while it runs `p2p listen` or `p2p chat`."
+            "The peer takes direct connections while it runs `p2p listen` or `p2p chat`, and files while it runs `p2p receive`."
         }
         Code::PEER_E_CONNECTION_NOT_AUTHENTICATED => {
             "Either side may have to renew its membership."

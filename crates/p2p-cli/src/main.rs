@@ -21,6 +21,7 @@ mod peers;
 mod print;
 mod qr;
 mod times;
+mod transfer;
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -75,6 +76,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Members(args) => admin::members(context, &args).await,
         Command::Properties(args) => admin::properties(context, &args).await,
         Command::Listen(args) => listen::run(context, &args).await,
+        Command::Send(args) => transfer::send::run(context, &args).await,
+        Command::Receive(args) => transfer::receive::run(context, &args).await,
         Command::Chat(args) => chat::run(context, &args).await,
     }
 }

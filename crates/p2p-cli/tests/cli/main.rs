@@ -6,6 +6,8 @@ mod admin;
 mod documented;
 mod errors;
 #[cfg(unix)]
+mod files;
+#[cfg(unix)]
 mod identities;
 mod output;
 mod process;

@@ -129,6 +129,8 @@ fn help_is_there_for_every_command() {
         vec!["properties", "--help"],
         vec!["listen", "--help"],
         vec!["chat", "--help"],
+        vec!["send", "--help"],
+        vec!["receive", "--help"],
     ] {
         let help = machine.ok(&words);
         assert!(help.contains("Examples:\n  "), "{words:?}: {help}");

@@ -1,0 +1,24 @@
+//! Files from one member to another, over a direct connection that is used as a stream of bytes: see [`wire`].
+
+mod names;
+mod part;
+mod progress;
+pub(crate) mod receive;
+pub(crate) mod send;
+mod wire;
+
+use std::time::Duration;
+
+/// Bytes that are read, hashed and written at a time.
+const CHUNK: usize = 256 << 10;
+/// Within this the first answer to an offer comes, and the offer itself.
+const GREETING: Duration = Duration::from_secs(20);
+/// For how long a transfer may stand still.
+const STANDSTILL: Duration = Duration::from_secs(60);
+/// For how long the receiver may read what it has already, or write out the end.
+const DISK: Duration = Duration::from_secs(600);
+
+/// Lower-case hexadecimal.
+fn digits(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}

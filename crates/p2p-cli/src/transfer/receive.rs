@@ -1,0 +1,286 @@
+//! `p2p receive`: files from members into a folder.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+
+use p2p_group::{ByteStream, Closed, Code, DirectConnection, Group, Node};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::{JoinSet, block_in_place};
+use tokio::time::timeout;
+
+use super::part::{Part, PartError};
+use super::progress::Progress;
+use super::wire::{Decline, Offer, Reply, WireError};
+use super::{CHUNK, GREETING, STANDSTILL, names};
+use crate::args::ReceiveArgs;
+use crate::exit::Failure;
+use crate::group::{self, Membership};
+use crate::print::Printer;
+use crate::{Context, end, events, input, peers};
+
+/// Files that arrive at the same time; further ones wait.
+const AT_ONCE_MAX: usize = 8;
+
+pub(crate) async fn run(context: &Context, args: &ReceiveArgs) -> Result<(), Failure> {
+    let folder = std::fs::metadata(&args.folder);
+    let folder =
+        folder.map_err(|error| input::unreadable(&args.folder.to_string_lossy(), &error))?;
+    if !folder.is_dir() {
+        let message = format!("{}: not a folder", args.folder.display());
+        return Err(Failure::code(message, Code::ERROR_PATH_NOT_FOUND));
+    }
+    let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
+    let node = context.start(identity)?;
+    let group = Group::open(&node, &info.name)?;
+    let receiver = Arc::new(Receiver {
+        out: context.out,
+        group: group.clone(),
+        folder: args.folder.clone(),
+        from: args.from.clone(),
+        size_max: args.max_size,
+    });
+    let result = receive(&receiver, &node, args.once).await;
+    drop(receiver);
+    end(&group, &node).await;
+    result
+}
+
+/// Takes files until the user wants it to end, or after the first if only one is wanted.
+async fn receive(receiver: &Arc<Receiver>, node: &Node, once: bool) -> Result<(), Failure> {
+    let mut stop = pin!(input::interrupted());
+    let incoming = receiver.group.incoming()?;
+    tokio::select! {
+        online = receiver.group.connect_and_wait() => online?,
+        result = &mut stop => return result,
+    }
+    let addresses: Vec<String> = node.listening().iter().map(ToString::to_string).collect();
+    let line =
+        format!("Waiting for files for {}, at {}.", receiver.folder.display(), addresses.join(" "));
+    receiver.out.say(line, &json!({ "type": "waiting", "addresses": addresses }))?;
+    let mut arriving = JoinSet::new();
+    loop {
+        tokio::select! {
+            connection = incoming.accept(), if arriving.len() < AT_ONCE_MAX => {
+                let (connection, receiver) = (connection.ok_or(Closed)?, Arc::clone(receiver));
+                arriving.spawn(async move { receiver.take(connection).await });
+            }
+            Some(done) = arriving.join_next() => {
+                let stored = done.map_err(|error| {
+                    Failure::code(format!("a transfer broke down: {error}"), Code::E_UNEXPECTED)
+                })??;
+                if stored && once {
+                    return Ok(());
+                }
+            }
+            result = &mut stop => return result,
+        }
+    }
+}
+
+/// Where files go, and which.
+struct Receiver {
+    out: Printer,
+    group: Group,
+    folder: PathBuf,
+    from: Option<String>,
+    size_max: u64,
+}
+
+/// Why a file was not stored.
+enum Trouble {
+    /// The sender is told.
+    Declined(Decline, String),
+    /// The connection broke, or the sender fell silent: what has come is kept.
+    Lost(String),
+    Output(Failure),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Trouble {
+        Trouble::Output(failure)
+    }
+}
+
+impl From<WireError> for Trouble {
+    fn from(error: WireError) -> Trouble {
+        match error {
+            WireError::Io(error) => Trouble::Lost(error.to_string()),
+            WireError::Version => {
+                Trouble::Declined(Decline::Version, "the sender speaks another version".to_owned())
+            }
+            WireError::Malformed(what) => Trouble::Declined(Decline::Offer, what.to_owned()),
+        }
+    }
+}
+
+impl From<PartError> for Trouble {
+    fn from(error: PartError) -> Trouble {
+        let (why, words) = match error {
+            PartError::Busy => (Decline::Busy, "it is arriving already".to_owned()),
+            PartError::TooMany => {
+                (Decline::Busy, "too many files in the folder are not whole".to_owned())
+            }
+            PartError::Hash => (Decline::Hash, "its content is not what was announced".to_owned()),
+            PartError::Io(error) => (unwritten(&error), error.to_string()),
+        };
+        Trouble::Declined(why, words)
+    }
+}
+
+fn unwritten(error: &io::Error) -> Decline {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Decline::DiskFull
+        }
+        _ => Decline::NotStored,
+    }
+}
+
+impl Receiver {
+    /// Takes one file; whether it is stored. Only what concerns every file is an error.
+    async fn take(&self, connection: DirectConnection) -> Result<bool, Failure> {
+        let mut stream = ByteStream::new(connection);
+        let mut told = None;
+        let trouble = match self.store(&mut stream, &mut told).await {
+            Ok(path) => {
+                // The sender waits for this word; should it get lost, the file is there all the same.
+                if let Err(error) = last_word(stream, Reply::Stored).await {
+                    tracing::debug!(%error, "the sender was not told that its file is stored");
+                }
+                if let Some((progress, label)) = told {
+                    let line = format!("{} from {label}.", path.display());
+                    progress.done(&line, Some(&path))?;
+                }
+                return Ok(true);
+            }
+            Err(Trouble::Output(failure)) => return Err(failure),
+            Err(trouble) => trouble,
+        };
+        let label = events::label(stream.peer());
+        let (words, code) = match trouble {
+            Trouble::Declined(why, words) => {
+                if let Err(error) = last_word(stream, Reply::Declined(why)).await {
+                    tracing::debug!(%error, "the sender was not told why its file is declined");
+                }
+                (words, code(why))
+            }
+            Trouble::Lost(words) => (
+                format!("interrupted ({words}); what has come is kept and can be continued"),
+                Code::PEER_E_CONNECTION_FAILED,
+            ),
+            Trouble::Output(failure) => return Err(failure),
+        };
+        match told {
+            Some((progress, label)) => {
+                let line = format!("! the file from {label} is not stored: {words}: {code}");
+                progress.failed(&line, code)?;
+            }
+            None => {
+                let failure = Failure::code(format!("nothing stored from {label}: {words}"), code);
+                self.out.say(failure.line(), &failure.record())?;
+            }
+        }
+        Ok(false)
+    }
+
+    async fn store(
+        &self,
+        stream: &mut ByteStream,
+        told: &mut Option<(Progress, String)>,
+    ) -> Result<PathBuf, Trouble> {
+        let offer = timeout(GREETING, Offer::read(stream)).await;
+        let offer = offer.map_err(|_| Trouble::Lost("no offer came".to_owned()))??;
+        let name = self.accept(stream, &offer)?;
+        say(stream, Reply::Checking).await?;
+        let mut part = block_in_place(|| Part::open(&self.folder, name.clone(), &offer))?;
+        let label = events::label(stream.peer());
+        let progress =
+            Progress::new(self.out, "in", stream.connection(), &offer, &name, part.have());
+        let (have, size) = (part.have(), offer.size);
+        progress.begin(&match have {
+            0 => format!("{label} sends {name}: {size} bytes."),
+            _ => format!("{label} goes on with {name}: {have} of {size} bytes are there."),
+        })?;
+        let (progress, _) = told.insert((progress, label));
+        say(stream, Reply::From(have)).await?;
+        match content(stream, &mut part, progress).await {
+            Ok(()) => Ok(block_in_place(|| part.finish())?),
+            Err(Trouble::Declined(Decline::Size, words)) => {
+                // It was announced otherwise: nothing of it is worth keeping.
+                block_in_place(|| part.discard()).map_err(PartError::Io)?;
+                Err(Trouble::Declined(Decline::Size, words))
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The name under which the file would be stored, if it is wanted.
+    fn accept(&self, stream: &ByteStream, offer: &Offer) -> Result<String, Trouble> {
+        if let Some(query) = &self.from {
+            let key = stream.peer().key();
+            let welcome = match peers::member(&self.group, query) {
+                Ok(found) => found.key == key,
+                Err(failure) if failure.is_not_found() => false,
+                Err(failure) => return Err(failure.into()),
+            };
+            if !welcome {
+                let words = format!("files are taken from {query} only");
+                return Err(Trouble::Declined(Decline::Unwelcome, words));
+            }
+        }
+        if offer.size > self.size_max {
+            let words = format!("{} bytes are more than --max-size allows", offer.size);
+            return Err(Trouble::Declined(Decline::TooLarge, words));
+        }
+        names::safe(&offer.name).ok_or_else(|| {
+            Trouble::Declined(Decline::Name, format!("no file can be called `{}`", offer.name))
+        })
+    }
+}
+
+/// Takes what is missing, and the end behind it.
+async fn content(
+    stream: &mut ByteStream,
+    part: &mut Part,
+    progress: &mut Progress,
+) -> Result<(), Trouble> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = timeout(STANDSTILL, stream.read(&mut chunk)).await;
+        let read = read.map_err(|_| Trouble::Lost("nothing came for a minute".to_owned()))?;
+        let n = read.map_err(WireError::Io)?;
+        if n as u64 > part.missing() || (n == 0 && part.missing() > 0) {
+            let words = "its content is not as long as announced".to_owned();
+            return Err(Trouble::Declined(Decline::Size, words));
+        }
+        if n == 0 {
+            return Ok(());
+        }
+        block_in_place(|| part.write(&chunk[..n])).map_err(PartError::Io)?;
+        progress.at(part.have())?;
+    }
+}
+
+async fn say(stream: &mut ByteStream, reply: Reply) -> Result<(), Trouble> {
+    stream.write_all(&reply.encode()).await.map_err(|error| WireError::Io(error).into())
+}
+
+/// Nothing comes after it; waits until the sender's node has it.
+async fn last_word(mut stream: ByteStream, reply: Reply) -> io::Result<()> {
+    stream.write_all(&reply.encode()).await?;
+    stream.finish().await
+}
+
+fn code(why: Decline) -> Code {
+    match why {
+        Decline::Version => Code::PEER_E_UNSUPPORTED_VERSION,
+        Decline::Offer | Decline::Name | Decline::Size => Code::E_INVALIDARG,
+        Decline::TooLarge | Decline::Busy | Decline::Unwelcome => Code::PEER_E_CONNECTION_REFUSED,
+        Decline::DiskFull => Code::PEER_E_DISK_FULL,
+        Decline::NotStored => Code::ERROR_IO_DEVICE,
+        Decline::Hash => Code::CRYPT_E_HASH_VALUE,
+    }
+}
