@@ -77,6 +77,14 @@ static void null(struct peer *me) {
     CODE(PeerGroupCreateInvitation(me->group, NULL, NULL, 0, NULL, &text), E_INVALIDARG);
     CODE(PeerGroupCreateInvitation(me->group, me->name, NULL, 0, NULL, NULL), E_INVALIDARG);
     CODE(PeerGroupParseInvitation(NULL, NULL), E_INVALIDARG);
+    CODE(PeerGroupCreatePasswordInvitation(NULL, &text), PEER_E_INVALID_GROUP);
+    CODE(PeerGroupCreatePasswordInvitation(me->group, NULL), E_INVALIDARG);
+    CODE(PeerGroupCreatePasswordInvitation(me->group, &text), PEER_E_INVALID_GROUP_PROPERTIES);
+    CODE(PeerGroupPasswordJoin(me->name, NULL, me->name, NULL, &group), E_INVALIDARG);
+    CODE(PeerGroupPasswordJoin(me->name, me->name, NULL, NULL, &group), PEER_E_INVITATION_NOT_TRUSTED);
+    CODE(PeerGroupPasswordJoin(me->name, me->name, me->name, NULL, NULL), E_INVALIDARG);
+    CODE(PeerGroupResumePasswordAuthentication(NULL, NULL), PEER_E_INVALID_GROUP);
+    CODE(PeerGroupResumePasswordAuthentication(me->group, NULL), E_INVALIDARG);
     CODE(PeerGroupIssueCredentials(NULL, me->name, NULL, 0, &text), PEER_E_INVALID_GROUP);
     CODE(PeerGroupIssueCredentials(me->group, NULL, NULL, 0, &text), E_INVALIDARG);
     CODE(PeerGroupIssueCredentials(me->group, me->name, NULL, 0, NULL), E_INVALIDARG);

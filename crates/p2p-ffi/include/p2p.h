@@ -718,7 +718,8 @@ HRESULT WINAPI PeerGroupGetStatus(HGROUP hGroup, DWORD *pdwStatus);
 HRESULT WINAPI PeerGroupCreateInvitation(HGROUP hGroup, PCWSTR pwzIdentityInfo, FILETIME *pftExpiration, ULONG cRoles,
                                          const GUID *pRoles, PWSTR *ppwzInvitation);
 
-/* Checks an invitation and shows what is in it. Its dates are shown, not checked. */
+/* Checks an invitation of either kind and shows what is in it. Its dates are shown, not checked. One by password has no
+ * subject: those members are NULL. */
 HRESULT WINAPI PeerGroupParseInvitation(PCWSTR pwzInvitation, PPEER_INVITATION_INFO *ppInvitationInfo);
 
 /* Issues a membership to a member or to somebody new, for administrators. pCredentialInfo: what it is to hold (its issuer
@@ -737,6 +738,18 @@ HRESULT WINAPI P2PGroupRevoke(HGROUP hGroup, PCWSTR pwzIdentity, DWORD dwReason)
 
 /* Leaves a member just these roles. Whom it invited with more than these has to be invited anew. */
 HRESULT WINAPI P2PGroupDemote(HGROUP hGroup, PCWSTR pwzIdentity, ULONG cRoles, const PEER_ROLE_ID *pRoles);
+
+/* Makes an invitation for whoever knows the group's password. Nothing in it is secret. */
+HRESULT WINAPI PeerGroupCreatePasswordInvitation(HGROUP hGroup, PWSTR *ppwzInvitation);
+
+/* Takes it; the handle is offline, and connecting gains the membership. PEER_S_ALREADY_A_MEMBER, a success: there was one,
+ * and the handle is as from PeerGroupOpen. With a wrong password connecting fails with PEER_E_NOT_AUTHORIZED. */
+HRESULT WINAPI PeerGroupPasswordJoin(PCWSTR pwzIdentity, PCWSTR pwzInvitation, PCWSTR pwzPassword, PCWSTR pwzCloud,
+                                     HGROUP *phGroup);
+
+/* For who wants to ask for the password again: while a queue has PEER_GROUP_EVENT_AUTHENTICATION_FAILED, a wrong password
+ * is that event, and connecting waits. Give another one to PeerGroupPasswordJoin, then go on with this, within 5 minutes. */
+HRESULT WINAPI PeerGroupResumePasswordAuthentication(HGROUP hGroup, HPEEREVENT hPeerEventHandle);
 
 /* Members known here: items are PEER_MEMBER. dwFlags: 0 or PEER_MEMBER_PRESENT. pwzIdentity: one of them; NULL: all,
  * oneself first. */

@@ -5,8 +5,8 @@ use core::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use p2p_group::{
-    Code, ConnectionChange, ConnectionEvent, EventKind, Filter, GroupEvent, Guid, MemberChange,
-    Message, Subscription,
+    Code, ConnectionChange, ConnectionEvent, EventKind, Filter, Group, GroupEvent, Guid, KeyId,
+    MemberChange, Message, Subscription,
 };
 
 use crate::direct;
@@ -27,6 +27,8 @@ const REGISTRATIONS_MAX: u32 = 4096;
 
 /// A registration: what it subscribed to, and what it could not give out yet.
 pub(crate) struct Queue {
+    /// The group that a wrong password may be mended in: its key and the identity's. `None` if it was not asked for.
+    resumes: Option<(KeyId, KeyId)>,
     state: Mutex<State>,
 }
 
@@ -38,10 +40,16 @@ struct State {
 }
 
 impl Queue {
-    fn new(subscription: Subscription) -> Arc<Queue> {
+    fn new(subscription: Subscription, resumes: Option<(KeyId, KeyId)>) -> Arc<Queue> {
         Arc::new(Queue {
+            resumes,
             state: Mutex::new(State { subscription: Some(subscription), pending: None }),
         })
+    }
+
+    /// Whether it asked for wrong passwords of this group.
+    pub(crate) fn may_resume(&self, group: &Group) -> bool {
+        self.resumes == Some(ids(group))
     }
 
     /// Ends the registration: when this returns, its event object is not touched any more.
@@ -110,9 +118,10 @@ pub unsafe extern "system" fn PeerGroupRegisterEvent(
         let signal = Signal::of(hEvent).ok_or(Code::E_INVALIDARG)?;
         // SAFETY: as the caller promises.
         let filter = unsafe { read_filter(cEventRegistration, pEventRegistrations)? };
+        let resumes = filter.wants(EventKind::AuthenticationFailed).then(|| ids(&group));
         let subscription = group.subscribe(filter)?;
         subscription.on_ready(move || signal.set());
-        out.set(process.add_queue(Queue::new(subscription))?);
+        out.set(process.add_queue(Queue::new(subscription, resumes))?);
         Ok(Code::S_OK)
     })
 }
@@ -188,7 +197,14 @@ unsafe fn read_filter(
             false => filter.kind(kind),
         };
     }
-    Ok(filter)
+    // Whoever asks for wrong passwords is going to say when to go on.
+    let holds = filter.wants(EventKind::AuthenticationFailed);
+    Ok(if holds { filter.hold_rejected_password() } else { filter })
+}
+
+/// What a group is to one identity, whatever the handle.
+fn ids(group: &Group) -> (KeyId, KeyId) {
+    (group.key(), group.own().key)
 }
 
 /// The block of an event; `None` for an event that `p2p.h` does not have.
@@ -220,7 +236,7 @@ fn block(event: &GroupEvent) -> Option<Result<*mut PEER_GROUP_EVENT_DATA, Code>>
         GroupEvent::Renewed { member } => {
             member_changed(event.kind(), Code::S_OK, PEER_MEMBER_UPDATED, &member.name)
         }
-        GroupEvent::PropertiesChanged { .. } => {
+        GroupEvent::PropertiesChanged { .. } | GroupEvent::PasswordRejected { .. } => {
             build(event.kind(), Code::S_OK, |_| PEER_GROUP_EVENT_PAYLOAD::NONE)
         }
         _ => return None,

@@ -2,12 +2,15 @@
 
 use core::ptr;
 
-use p2p_group::{Code, FileTime, Guid, IdentityInfo, Invitation, InviteOptions, Refusal, Roles};
+use p2p_group::{
+    AnyInvitation, Code, FileTime, Guid, IdentityInfo, Invitation, InviteOptions,
+    PasswordInvitation, Refusal, Roles,
+};
 
 use crate::guard::{self, Failure, Out};
 use crate::layout::{
-    FILETIME, GUID, HGROUP, HRESULT, PCWSTR, PEER_GROUP_GMC_AUTHENTICATION, PEER_INVITATION_INFO,
-    PEER_ROLE_ID, PWSTR,
+    FILETIME, GUID, HGROUP, HRESULT, PCWSTR, PEER_GROUP_GMC_AUTHENTICATION,
+    PEER_GROUP_PASSWORD_AUTHENTICATION, PEER_INVITATION_INFO, PEER_ROLE_ID, PWSTR,
 };
 use crate::memory::{self, Arena};
 use crate::properties::CLOUD;
@@ -63,7 +66,8 @@ pub unsafe extern "system" fn PeerGroupCreateInvitation(
     })
 }
 
-/// Checks an invitation and shows what is in it. Its dates are shown, not checked.
+/// Checks an invitation of either kind and shows what is in it. Its dates are shown, not checked. One by password has no
+/// subject, the role that the password gives, and the dates of who issued it.
 ///
 /// `PEER_E_NOT_INITIALIZED`. `E_INVALIDARG`: null. `PEER_E_INVITATION_NOT_TRUSTED`: altered or malformed.
 /// `PEER_E_UNSUPPORTED_VERSION`. `PEER_E_CHAIN_TOO_LONG`. `PEER_E_CIRCULAR_CHAIN_DETECTED`. `E_OUTOFMEMORY`.
@@ -81,9 +85,16 @@ pub unsafe extern "system" fn PeerGroupParseInvitation(
         Process::started()?;
         out.required()?;
         // SAFETY: as the caller promises.
-        let invitation = unsafe { read(pwzInvitation)? };
-        let key = PublicKey::from_spki(invitation.subject_public_key());
-        out.set(memory::build(Code::S_OK, |arena| describe(arena, &invitation, key.as_ref()))?);
+        out.set(match AnyInvitation::parse(&unsafe { text(pwzInvitation)? })? {
+            AnyInvitation::Named(invitation) => {
+                let key = PublicKey::from_spki(invitation.subject_public_key());
+                memory::build(Code::S_OK, |arena| describe(arena, &invitation, key.as_ref()))?
+            }
+            AnyInvitation::ByPassword(invitation) => {
+                memory::build(Code::S_OK, |arena| describe_by_password(arena, &invitation))?
+            }
+            _ => return Err(Code::PEER_E_UNSUPPORTED_VERSION.into()),
+        });
         Ok(Code::S_OK)
     })
 }
@@ -94,9 +105,17 @@ pub unsafe extern "system" fn PeerGroupParseInvitation(
 /// The text is null or ends in 0.
 pub(crate) unsafe fn read(text: PCWSTR) -> Result<Invitation, Failure> {
     // SAFETY: as the caller promises.
+    Ok(Invitation::parse(&unsafe { self::text(text)? })?)
+}
+
+/// The text of an invitation of either kind.
+///
+/// # Safety
+/// The text is null or ends in 0.
+pub(crate) unsafe fn text(text: PCWSTR) -> Result<String, Failure> {
+    // SAFETY: as the caller promises.
     let text = unsafe { wide::read(text, TEXT_MAX) };
-    let text = text.map_err(|error| error.or_too_long(Code::PEER_E_INVITATION_NOT_TRUSTED))?;
-    Ok(Invitation::parse(&text)?)
+    text.map_err(|error| error.or_too_long(Code::PEER_E_INVITATION_NOT_TRUSTED).into())
 }
 
 /// # Safety
@@ -148,6 +167,34 @@ fn describe(arena: &mut Arena, invitation: &Invitation, key: Option<&PublicKey>)
         ppwzClassifiers: ptr::null_mut(),
         pSubjectPublicKey: key.map_or(ptr::null_mut(), |key| key.write(arena)),
         authScheme: PEER_GROUP_GMC_AUTHENTICATION,
+    };
+    arena.set(top, 0, info);
+}
+
+fn describe_by_password(arena: &mut Arena, invitation: &PasswordInvitation) {
+    let top = arena.reserve(1);
+    let issuer = invitation.issuer();
+    let roles: Vec<PEER_ROLE_ID> = invitation.role().guids().map(PEER_ROLE_ID::from).collect();
+    let info = PEER_INVITATION_INFO {
+        dwSize: size_of::<PEER_INVITATION_INFO>() as u32,
+        dwFlags: 0,
+        pwzCloudName: arena.wide(CLOUD),
+        dwScope: SCOPE_GLOBAL,
+        dwCloudFlags: 0,
+        pwzGroupPeerName: arena.wide(invitation.group_name().as_str()),
+        pwzIssuerPeerName: arena.wide(&issuer.name),
+        pwzSubjectPeerName: ptr::null_mut(),
+        pwzGroupFriendlyName: arena.wide(invitation.group_friendly_name()),
+        pwzIssuerFriendlyName: arena.wide(&issuer.friendly_name),
+        pwzSubjectFriendlyName: ptr::null_mut(),
+        ftValidityStart: issuer.not_before.into(),
+        ftValidityEnd: issuer.not_after.into(),
+        cRoles: roles.len() as u32,
+        pRoles: arena.list(&roles),
+        cClassifiers: 0,
+        ppwzClassifiers: ptr::null_mut(),
+        pSubjectPublicKey: ptr::null_mut(),
+        authScheme: PEER_GROUP_PASSWORD_AUTHENTICATION,
     };
     arena.set(top, 0, info);
 }

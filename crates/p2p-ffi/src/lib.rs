@@ -20,6 +20,7 @@ mod invitation;
 mod key;
 pub mod layout;
 mod memory;
+mod password;
 mod portable;
 mod properties;
 mod public_key;
@@ -52,6 +53,9 @@ pub use identity::{
 pub use invitation::{PeerGroupCreateInvitation, PeerGroupParseInvitation};
 pub use key::{P2PKeyGenerate, P2PKeyImportPkcs8, P2PKeyRelease, PeerIdentityGetCryptKey};
 pub use memory::PeerFreeData;
+pub use password::{
+    PeerGroupCreatePasswordInvitation, PeerGroupPasswordJoin, PeerGroupResumePasswordAuthentication,
+};
 pub use portable::{PeerIdentityExport, PeerIdentityImport};
 pub use properties::{PeerGroupGetProperties, PeerGroupSetProperties};
 pub use runtime::{PeerGroupShutdown, PeerGroupStartup};

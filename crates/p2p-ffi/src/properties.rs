@@ -3,8 +3,7 @@
 use core::ptr;
 
 use p2p_group::{
-    Bytes, Code, Group, GroupFlags, GroupOptions, GroupPassword, GroupProperties, PasswordVerifier,
-    PeerName, Roles, Schemes,
+    Code, Group, GroupFlags, GroupOptions, GroupPassword, GroupProperties, PeerName, Roles, Schemes,
 };
 use zeroize::Zeroizing;
 
@@ -237,10 +236,12 @@ unsafe fn change(
         (changed.password_role, changed.password_verifier) = (None, None);
         return Ok(changed);
     }
-    changed.password_role = Some(role(given).ok_or(WRONG)?);
+    let role = role(given).ok_or(WRONG)?;
+    changed.password_role = Some(role);
     if let Some(password) = password {
-        let verifier = PasswordVerifier::create(&group.key(), &password)?;
-        changed.password_verifier = Some(Bytes::copy_from_slice(&verifier.to_bytes()));
+        let mut password = GroupPassword::new(password.as_str(), role);
+        password.only = !changed.schemes.contains(Schemes::CERTIFICATE);
+        password.apply(&group.key(), &mut changed)?;
     }
     Ok(changed)
 }

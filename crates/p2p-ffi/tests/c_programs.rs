@@ -272,27 +272,35 @@ fn c28_look_up_the_sender_and_close_while_taking_events() {
     check("c28", well);
 }
 
-/// As C and as C++: the same program, the same library.
-#[test]
-fn a_member_is_revoked_while_it_is_connected() {
-    let folder = TempDir::new().unwrap();
-    run_pair(&build_shared("revoke", folder.path()), "revoke", well);
+/// As C and, where there is a compiler, as C++: the same program, the same library.
+fn languages() -> Vec<&'static [&'static str]> {
+    if Command::new("c++").arg("--version").output().is_ok() {
+        return vec![C99, CXX17];
+    }
+    eprintln!("skipped: there is no c++ here");
+    vec![C99]
 }
 
 #[test]
-fn a_program_in_cxx_revokes_too() {
-    if Command::new("c++").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no c++ here");
-        return;
+fn a_member_is_revoked_while_it_is_connected() {
+    for language in languages() {
+        let folder = TempDir::new().unwrap();
+        run_pair(&build_shared_as(language, "revoke", folder.path()), "revoke", well);
     }
-    let folder = TempDir::new().unwrap();
-    run_pair(&build_shared_as(CXX17, "revoke", folder.path()), "revoke", well);
 }
 
 #[test]
 fn an_administrator_is_cut_down_to_a_member() {
     let folder = TempDir::new().unwrap();
     run_pair(&build_shared("revoke", folder.path()), "demote", well);
+}
+
+#[test]
+fn who_mistypes_the_password_is_asked_again() {
+    for language in languages() {
+        let folder = TempDir::new().unwrap();
+        run_pair(&build_shared_as(language, "password", folder.path()), "password", well);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod identities;
 mod invitations;
 mod keys;
 mod memory;
+mod password;
 mod portable;
 mod properties;
 mod refusals;

@@ -18,8 +18,9 @@ use crate::portable::import;
 use material::{Material, PASSWORD, behind, last_of_24};
 use peer::Peers;
 
-/// Surfaces that C does not have: joining by password, and what members pass on: a node that is handed something broken
-/// counts it (`objects_refused` of `P2PGetStatistics`), ends the link, and has no function to tell the code.
+/// Surfaces that tell no code in C. What members pass on: a node that is handed something broken counts it
+/// (`objects_refused` of `P2PGetStatistics`) and ends the link. Joining by password: whatever is wrong, the joiner gets
+/// `PEER_E_NOT_AUTHORIZED` (`password.rs`), and the member gets nothing, as of everybody whom it turns away.
 const NOT_IN_C: &[Surface] = &[Surface::Object, Surface::Password];
 
 /// The rows of the table that can be met at a surface.
@@ -114,7 +115,13 @@ fn invitations() {
     let ann = identity("Ann");
     for cause in rows(Surface::Invitation) {
         let text = due(material.invitation(cause), cause, Surface::Invitation);
-        refused(cause, cause.incoming_code(), parse(&text).0);
+        let (code, info) = parse(&text);
+        match cause {
+            // One of the other kind is shown, as it should.
+            Cause::OtherKind => is(Code::S_OK, code),
+            _ => refused(cause, cause.incoming_code(), code),
+        }
+        PeerFreeData(info.cast());
         refused(cause, cause.incoming_code(), join(&ann, &text).0);
     }
 }
