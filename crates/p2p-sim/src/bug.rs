@@ -28,6 +28,10 @@ pub enum Bug {
     MixedGroups,
     /// The authority accepts every chain that it can read.
     TrustingAuthority,
+    /// The authority takes revocations for those of somebody who may revoke nobody.
+    ToothlessRevocation,
+    /// Some authorities turn good revocations down.
+    DeafAuthority,
     /// The store says that a change is kept before it is.
     EarlyAnswer,
     /// The node dials as much as it likes.
@@ -40,7 +44,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 15] = [
+    pub const ALL: [Bug; 17] = [
         Bug::DoubledChunk,
         Bug::SwappedChunk,
         Bug::LostChunk,
@@ -52,6 +56,8 @@ impl Bug {
         Bug::LostEnd,
         Bug::MixedGroups,
         Bug::TrustingAuthority,
+        Bug::ToothlessRevocation,
+        Bug::DeafAuthority,
         Bug::EarlyAnswer,
         Bug::EagerDials,
         Bug::ManyNeighbours,

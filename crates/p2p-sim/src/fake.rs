@@ -10,6 +10,8 @@ use p2p_core::{
     Reason, Refusal, Revocation, Roles, Step,
 };
 
+use crate::bug::Bug;
+
 /// When every world begins.
 pub const GENESIS: FileTime = FileTime(FileTime::UNIX_EPOCH.0 + 1_795_000_000 * FileTime::SECOND);
 /// What verifiers tolerate, in seconds.
@@ -173,6 +175,8 @@ pub struct Fake {
     pub chains: BTreeMap<KeyId, Bytes>,
     /// A broken one: accepts whatever can be read.
     pub trusting: bool,
+    /// What else is wrong with it on purpose.
+    pub bug: Option<Bug>,
 }
 
 impl Authority for Fake {
@@ -218,7 +222,14 @@ impl Authority for Fake {
         let id = object_id(kind, bytes);
         match kind {
             ObjectKind::Revocation => {
-                let revocation = read_revocation(group, id, bytes).ok_or(no)?;
+                let mut revocation = read_revocation(group, id, bytes).ok_or(no)?;
+                if self.bug == Some(Bug::ToothlessRevocation) {
+                    // Of somebody so deep that nobody stands below.
+                    revocation.path = [revocation.path[0]; DEPTH_MAX].into();
+                }
+                if self.bug == Some(Bug::DeafAuthority) && self.own.0[0].is_multiple_of(2) {
+                    return Err(no);
+                }
                 Ok(Object::Revocation(revocation.into()))
             }
             ObjectKind::Properties => {
@@ -253,6 +264,13 @@ pub fn revocation(signer: &Paper, target: KeyId, serial: Option<[u8; 16]>) -> By
 /// The id of an object.
 pub fn object_id(kind: ObjectKind, bytes: &[u8]) -> ObjectId {
     ObjectId(mix(&[&[kind.number()], bytes]))
+}
+
+/// Whose membership a revocation takes back, and who stands in its signer's chain.
+pub fn revoked(bytes: &[u8]) -> Option<(KeyId, Vec<KeyId>)> {
+    let target = bytes.first_chunk().map(|key| KeyId(*key))?;
+    let signer = Paper::parse(bytes.get(49..)?)?;
+    Some((target, signer.rungs.iter().map(|rung| rung.key).collect()))
 }
 
 fn read_revocation(group: &KeyId, id: ObjectId, bytes: &Bytes) -> Option<Revocation> {

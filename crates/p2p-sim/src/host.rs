@@ -12,6 +12,7 @@ use p2p_core::{
 use crate::fake::{Fake, object_id};
 use crate::hash::Fingerprint;
 use crate::plan::{Speed, Taking};
+use crate::world::Revoked;
 
 /// A machine.
 pub struct Host {
@@ -147,6 +148,8 @@ pub struct Ledger {
     pub dialled: BTreeSet<DialId>,
     /// Members that were told of, and the roles they were shown with.
     pub members: BTreeMap<(usize, KeyId), Roles>,
+    /// Revocations that the application was told of, and when first.
+    pub revoked: BTreeMap<Revoked, u64>,
     /// All calls, if this run is to be replayed.
     pub calls: Option<Vec<Entry>>,
     /// Over all outputs.

@@ -90,16 +90,21 @@ pub const ROWS: &[Row] = &[
     row(
         "7",
         "all honest nodes know the same revocations",
-        &[],
-        Some("the core does not exchange revocations"),
+        &[Check::Healed(trust::revocations_are_the_same)],
+        None,
     ),
     row(
         "8",
         "nothing from a member whose membership has ended",
-        &[Check::Step(trust::nothing_after_the_end)],
-        Some("as for revocations: the core does not exchange them"),
+        &[Check::Step(trust::nothing_after_the_end), Check::Beat(trust::revoked_members_go)],
+        None,
     ),
-    row("9", "a wrong password never makes a member", &[], Some("nobody joins by password")),
+    row(
+        "9",
+        "a wrong password never makes a member",
+        &[],
+        Some("the worlds have no passwords: nobody joins by one"),
+    ),
     row(
         "10",
         "what is of one group is not accepted in another",

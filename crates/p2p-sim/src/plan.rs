@@ -122,6 +122,8 @@ pub enum Action {
     OpenGroup { host: usize, group: usize },
     /// A group is told of an address.
     Connect { host: usize, group: usize, to: usize },
+    /// An administrator takes somebody's membership back.
+    Revoke { host: usize, target: usize, group: usize },
     /// Every call with the key of a group that was closed.
     Stale { host: usize, nth: usize },
     /// A path breaks, and both ends know at once.
@@ -231,7 +233,7 @@ fn call(dice: &mut Dice, settings: &Settings) -> Action {
     let honest = settings.honest;
     let (host, nth) = (dice.index(honest), dice.index(64));
     let (to, group) = (dice.index(settings.nodes()), dice.index(settings.groups));
-    match dice.below(40) {
+    match dice.below(41) {
         0..10 => Action::Open { host, to, group },
         10..12 => Action::Cross { a: host, b: dice.index(honest), group },
         12..18 => Action::Close { host, nth },
@@ -250,6 +252,7 @@ fn call(dice: &mut Dice, settings: &Settings) -> Action {
         35 => Action::CloseGroup { host, group },
         36 | 37 => Action::OpenGroup { host, group },
         38 => Action::Connect { host, group, to },
+        39 => Action::Revoke { host: dice.index(settings.nodes()), target: to, group },
         _ => Action::Stale { host, nth },
     }
 }

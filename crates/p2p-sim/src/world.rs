@@ -93,8 +93,28 @@ pub struct Truth {
     pub roles: Roles,
     /// Its end.
     pub until: FileTime,
+    /// Who stands in it, the creator first.
+    pub path: Vec<KeyId>,
     /// Why it grants nothing.
     pub flaw: Option<Flaw>,
+}
+
+/// A membership taken back, as its bytes say it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revoked {
+    /// Who stands in the signer's chain: the fewer, the more it counts.
+    pub signer: Vec<KeyId>,
+    /// In which of the world's groups.
+    pub group: usize,
+    /// Whose membership.
+    pub target: KeyId,
+}
+
+impl Revoked {
+    /// Whether it takes a chain back: its target stands there, deeper than the signer in its own.
+    fn covers(&self, group: usize, path: &[KeyId]) -> bool {
+        self.group == group && path.iter().skip(self.signer.len()).any(|key| *key == self.target)
+    }
 }
 
 /// A world.
@@ -113,6 +133,8 @@ pub struct World {
     pub groups: Vec<KeyId>,
     /// Every chain.
     pub registry: BTreeMap<Bytes, Truth>,
+    /// Revocations that somebody honest has told of.
+    pub revoked: BTreeSet<Revoked>,
     /// Who cannot dial whom.
     pub no_dial: BTreeSet<(usize, usize)>,
     /// Who hears nothing from whom.
@@ -157,6 +179,7 @@ impl World {
             live: BTreeSet::new(),
             groups,
             registry: BTreeMap::new(),
+            revoked: BTreeSet::new(),
             no_dial: BTreeSet::new(),
             partition: None,
             steps: 0,
@@ -187,7 +210,7 @@ impl World {
         let chains = self.groups.iter().zip(&papers);
         let chains = chains.filter_map(|(g, p)| Some((*g, p.as_ref()?.chain.clone()))).collect();
         let trusting = self.bug == Some(Bug::TrustingAuthority) && honest;
-        let fake = Fake { own: key, chains, trusting };
+        let fake = Fake { own: key, chains, trusting, bug: self.bug.filter(|_| honest && n > 0) };
         let start = self.start(None);
         let mut synced = BTreeMap::new();
         let hints = self.hints(n);
@@ -296,7 +319,14 @@ impl World {
             paper.rungs[last].until = GENESIS.plus_seconds(self.dice.below(3_000));
         }
         let member = paper.member();
-        let truth = Truth { key, group: g, roles: member.roles, until: member.not_after, flaw };
+        let truth = Truth {
+            key,
+            group: g,
+            roles: member.roles,
+            until: member.not_after,
+            path: paper.rungs.iter().map(|rung| rung.key).collect(),
+            flaw,
+        };
         self.registry.insert(member.chain.clone(), truth);
         Some(member)
     }
@@ -459,6 +489,32 @@ impl World {
         if self.violation.is_none() {
             self.violation = Some(Violation::new(self, row, host, text));
         }
+    }
+
+    /// Whether a host was told, before `tick`, of revocations that take all good chains of a key back and that hold.
+    pub fn knows_revoked(&self, host: usize, group: usize, key: &KeyId, tick: u64) -> bool {
+        let told = self.hosts[host].ledger.revoked.iter().filter(|(_, at)| **at < tick);
+        let told: Vec<&Revoked> = told.map(|(revoked, _)| revoked).collect();
+        let good = |t: &&Truth| t.key == *key && t.group == group && t.flaw.is_none();
+        let over = |t: &Truth| {
+            let holds =
+                |r: &&&Revoked| r.covers(group, &t.path) && !self.is_taken_back(group, &r.signer);
+            told.iter().any(|r| holds(&r))
+        };
+        !told.is_empty() && self.registry.values().filter(good).all(over)
+    }
+
+    /// Whether a chain is taken back, as everybody will know who knows everything. A revocation is void if its signer's chain was taken back from above.
+    pub fn is_taken_back(&self, group: usize, path: &[KeyId]) -> bool {
+        let mut order: Vec<&Revoked> = self.revoked.iter().filter(|r| r.group == group).collect();
+        order.sort_by_key(|revoked| revoked.signer.len());
+        let mut in_force: Vec<&Revoked> = Vec::new();
+        for revoked in order {
+            if !in_force.iter().any(|r| r.covers(group, &revoked.signer)) {
+                in_force.push(revoked);
+            }
+        }
+        in_force.iter().any(|r| r.covers(group, path))
     }
 
     /// Whether packets pass from one host to another.

@@ -154,14 +154,21 @@ pub(super) fn dials_are_few(world: &World, step: &Step<'_>) -> Verdict {
     })
 }
 
+/// Whether nothing excuses members of a group who have not found each other.
+pub(super) fn must_hang_together(world: &World, group: usize) -> bool {
+    let all = world.hosts.iter().filter(|h| h.honest && h.papers[group].is_some());
+    // A node looks for keys: whoever has met a clone does not ask for the other, who may be the only one to welcome.
+    // And whoever welcomes the first has to have been welcomed, or to be the founder.
+    let founder = world.is_member(group, group);
+    all.count() <= world.settings.limits.neighbours + 1 && !world.settings.clone && founder
+}
+
 /// When the faults are over: all members of a group hang together, unless some have all the neighbours that they may have, or one
 /// is a clone.
 /// That each is everybody's neighbour is not promised: of two, only the one who asked is told of the other's neighbours.
 pub(super) fn everybody_is_found(world: &World) -> Verdict {
     for group in 0..world.groups.len() {
-        let all = world.hosts.iter().filter(|h| h.honest && h.papers[group].is_some());
-        // A node looks for keys: whoever has met a clone does not ask for the other, who may be the only one to welcome.
-        if all.count() > world.settings.limits.neighbours + 1 || world.settings.clone {
+        if !must_hang_together(world, group) {
             continue;
         }
         let hosts: Vec<usize> =

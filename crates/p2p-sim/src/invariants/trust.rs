@@ -1,12 +1,17 @@
 //! Who may: invariants 1 to 10. The truth about every chain stands in the world's registry, written when it was made.
 
-use p2p_core::{ConnectionChange, Event, GroupKey, KeyId, Member, Output};
+use std::collections::BTreeSet;
+
+use p2p_core::{ConnectionChange, Event, GroupKey, KeyId, Member, Output, SECOND};
 
 use super::{Verdict, ensure};
 use crate::world::{Flaw, Step, Truth, World};
 
 /// A membership's end is noticed within so many seconds: the clocks' tolerance, and how often it is looked for.
 const END: u64 = 600 + 3_700;
+
+/// Sessions with whom was revoked end within this.
+const REVOKED: u64 = 5 * SECOND;
 
 fn events<'a>(step: &'a Step<'_>) -> impl Iterator<Item = (GroupKey, &'a Event)> {
     step.outputs.iter().filter_map(|output| match output {
@@ -124,15 +129,57 @@ pub(super) fn roles_were_given(world: &World, step: &Step<'_>) -> Verdict {
     Ok(())
 }
 
+/// 7: what is in force is the same on all who hang together.
+pub(super) fn revocations_are_the_same(world: &World) -> Verdict {
+    for group in 0..world.groups.len() {
+        if !super::overlay::must_hang_together(world, group) {
+            continue;
+        }
+        let known = |m: &usize| {
+            let host = &world.hosts[*m];
+            let list = host.node.revocations(host.open[group]?).ok()?;
+            Some((*m, list.iter().map(|r| r.id).collect::<BTreeSet<_>>()))
+        };
+        let members = (0..world.settings.honest).filter(|m| world.is_member(*m, group));
+        let sets: Vec<_> = members.collect::<Vec<_>>().iter().filter_map(known).collect();
+        for pair in sets.windows(2) {
+            let [(a, left), (b, right)] = pair else { continue };
+            ensure(left == right, || {
+                format!("in group {group}, {a} knows {left:?}, {b} {right:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// 8
 pub(super) fn nothing_after_the_end(world: &World, step: &Step<'_>) -> Verdict {
+    let ledger = &world.hosts[step.host].ledger;
     let over = |key: &KeyId, group: usize| {
         valid(world, key, group).all(|t| t.until.plus_seconds(END) < step.now.wall)
     };
     for (group, event) in events(step) {
-        let Some(group) = world.hosts[step.host].group_of(group) else { continue };
+        let Some(group) = ledger.groups.get(&group).copied() else { continue };
         if let Event::Data { peer, .. } = event {
             ensure(!over(peer, group), || format!("data from {peer}, whose membership has ended"))?;
+            let revoked = world.knows_revoked(step.host, group, peer, world.tick);
+            ensure(!revoked, || format!("data from {peer}, whose membership was taken back"))?;
+        }
+    }
+    Ok(())
+}
+
+/// 8: sessions with whom a membership was taken from end within five seconds.
+pub(super) fn revoked_members_go(world: &World) -> Verdict {
+    for host in world.hosts.iter().filter(|h| h.honest && h.alive) {
+        let told = host.ledger.revoked.keys().map(|r| r.group).collect::<BTreeSet<_>>();
+        for (group, open) in told.into_iter().filter_map(|g| Some((g, host.open[g]?))) {
+            let members = host.node.members(open).unwrap_or_default();
+            for key in members.iter().filter(|m| m.present).map(|m| m.member.key) {
+                let before = world.tick.saturating_sub(REVOKED);
+                let over = key != host.key && world.knows_revoked(host.index, group, &key, before);
+                ensure(!over, || format!("host {} still has a session with {key}", host.index))?;
+            }
         }
     }
     Ok(())

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use p2p_core::trace::{Act, Answer};
-use p2p_core::{Address, ConnectionId, Expect, GroupKey, Guid, Tick};
+use p2p_core::{Address, ConnectionId, Expect, GroupKey, Guid, ObjectKind, Roles, Tick};
 
 use super::{Happening, World, at};
+use crate::fake::{Paper, revocation};
 use crate::frame;
 use crate::host::Ledger;
 use crate::plan::{Action, Speed, Taking};
@@ -40,6 +41,9 @@ impl World {
             Action::OpenGroup { host, group } => self.open_group(host % honest, group % groups),
             Action::Connect { host, group, to } => {
                 self.connect(host % honest, group % groups, &[self.hosts[to % all].address]);
+            }
+            Action::Revoke { host, target, group } => {
+                self.revoke(host % all, target % all, group % groups);
             }
             Action::Stale { host, nth } => self.stale(host % honest, nth),
             Action::Break { nth } => self.on_wire(nth, |world, w| world.cut(w, true)),
@@ -193,6 +197,16 @@ impl World {
         }
     }
 
+    /// Takes a membership back, if the host may.
+    fn revoke(&mut self, m: usize, target: usize, g: usize) {
+        let own = self.hosts[m].papers[g].as_ref().and_then(|member| Paper::parse(&member.chain));
+        let admin = own.filter(|paper| paper.holder().roles.contains(Roles::ADMIN));
+        if let (Some(key), Some(paper)) = (self.hosts[m].open[g], admin) {
+            let bytes = revocation(&paper, self.hosts[target].key, None);
+            self.ask(m, Act::Publish(key, ObjectKind::Revocation, bytes));
+        }
+    }
+
     /// Every call that names a group, with the key of one that was closed.
     fn stale(&mut self, m: usize, nth: usize) {
         let stale = &self.hosts[m].app.stale;
@@ -317,11 +331,13 @@ impl World {
         }
     }
 
-    /// Whether a membership is in force by its holder's own clock and every other.
+    /// Whether a membership is in force by its holder's own clock and every other, and was not taken back.
     pub fn is_member(&self, m: usize, g: usize) -> bool {
         let Some(paper) = &self.hosts[m].papers[g] else { return false };
+        let Some(truth) = self.registry.get(&paper.chain) else { return false };
         let latest = self.hosts.iter().map(|h| self.now(h.index).wall).max().unwrap_or_default();
-        self.hosts[m].honest && latest.plus_seconds(4_000) < paper.not_after
+        let lasts = latest.plus_seconds(4_000) < paper.not_after;
+        self.hosts[m].honest && lasts && !self.is_taken_back(g, &truth.path)
     }
 
     /// Time since the world began.

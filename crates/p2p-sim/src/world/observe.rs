@@ -3,7 +3,7 @@
 use p2p_core::trace::{Act, Answer};
 use p2p_core::{ConnectionChange, Event, GroupKey, Input, Output, Payload, Taken};
 
-use super::{Happening, Step, World};
+use super::{Happening, Revoked, Step, World};
 use crate::fake::{session, tag};
 use crate::frame::{self, kind};
 use crate::host::{Closing, Direct};
@@ -85,6 +85,14 @@ impl World {
                         Taken::Data { bytes } => direct.untaken -= bytes,
                         Taken::Disconnected => direct.taken = true,
                     }
+                }
+            }
+            (Act::Publish(group, _, bytes), Ok(_)) => {
+                // Whether it is stored will be told; until then nobody counts on its target.
+                let group = ledger.groups.get(group).copied();
+                if let (Some(group), Some((target, signer))) = (group, crate::fake::revoked(bytes))
+                {
+                    self.revoked.insert(Revoked { signer, group, target });
                 }
             }
             (Act::CloseGroup(group), Ok(_)) => {
@@ -206,12 +214,23 @@ impl World {
             Event::Neighbour(c) => {
                 host.ledger.neighbours.entry(c.id).or_default().push(c.change);
             }
+            Event::Revoked { revocation } => self.observe_revoked(m, group, &revocation.bytes),
             Event::Member { member, .. } => {
                 if let Some(g) = host.ledger.groups.get(&group) {
                     host.ledger.members.insert((*g, member.key), member.roles);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn observe_revoked(&mut self, m: usize, group: GroupKey, bytes: &[u8]) {
+        let ledger = &mut self.hosts[m].ledger;
+        let group = ledger.groups.get(&group).copied();
+        if let (Some(group), Some((target, signer))) = (group, crate::fake::revoked(bytes)) {
+            let revoked = Revoked { signer, group, target };
+            ledger.revoked.entry(revoked.clone()).or_insert(self.tick);
+            self.revoked.insert(revoked);
         }
     }
 
