@@ -2,8 +2,8 @@
 //! process has the group open, and as a line typed into the `p2p listen` that has.
 
 use p2p_group::{
-    AdminError, Code, CredentialOptions, FileTime, Group, GroupError, IdentityInfo, MemberFilter,
-    Reason, Roles, Target,
+    AdminError, Code, CredentialOptions, FileTime, Group, GroupError, GroupPassword, IdentityInfo,
+    MemberFilter, Reason, Roles, Target,
 };
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::exit::Failure;
 use crate::group::{self, Membership};
 use crate::peers::{self, Found};
 use crate::print::{roles, standing, who};
-use crate::{Context, end, events, input, invite};
+use crate::{Context, end, events, input, invite, password};
 
 /// Who is to be told: those who are connected are told at once, and this process connects to nobody.
 const LATER: &str = "The others learn of it when `p2p listen` next meets one of them.";
@@ -58,10 +58,13 @@ pub(crate) async fn members(context: &Context, args: &MembersArgs) -> Result<(),
 }
 
 pub(crate) async fn properties(context: &Context, args: &PropertiesArgs) -> Result<(), Failure> {
+    // Asked for before the group is open.
+    let password = password::of_group(&args.password)?;
     let open = Open::new(context, &args.place, "/properties")?;
-    let changes = args.name.is_some() || args.comment.is_some();
+    let passwords = password.is_some() || args.no_password;
+    let changes = args.name.is_some() || args.comment.is_some() || passwords;
     let answer = match changes {
-        true => change(&open.group, args).await,
+        true => change(&open.group, args, password).await,
         false => show(&open.group),
     };
     open.end(context, answer, if changes { LATER } else { "" }).await
@@ -215,7 +218,17 @@ pub(crate) fn show(group: &Group) -> Result<Answer, Failure> {
     Ok(Answer { lines, record: events::property_record(&properties) })
 }
 
-async fn change(group: &Group, args: &PropertiesArgs) -> Result<Answer, Failure> {
+async fn change(
+    group: &Group,
+    args: &PropertiesArgs,
+    password: Option<GroupPassword>,
+) -> Result<Answer, Failure> {
+    if password.is_some() || args.no_password {
+        group.set_password(password).await?;
+    }
+    if args.name.is_none() && args.comment.is_none() {
+        return show(group);
+    }
     let mut properties = group.properties()?;
     if let Some(name) = &args.name {
         properties.friendly_name.clone_from(name);

@@ -163,6 +163,23 @@ pub(crate) struct Password {
     pub(crate) password_file: Option<String>,
 }
 
+/// A group's password.
+#[derive(Options, Debug)]
+pub(crate) struct NewPassword {
+    /// Whoever knows a password may join; it is asked for at the terminal, twice
+    #[arg(long)]
+    pub(crate) password: bool,
+    /// Read that password from this file, without its end of line; `-`: standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<String>,
+    /// What whoever joins by the password may do
+    #[arg(long, value_enum, value_name = "ROLE", default_value = "member")]
+    pub(crate) password_role: Role,
+    /// Nobody joins by an invitation of his own
+    #[arg(long)]
+    pub(crate) password_only: bool,
+}
+
 #[derive(Options, Debug)]
 pub(crate) struct NewName {
     /// Name for people; without one the peer name is shown
@@ -192,11 +209,13 @@ impl Key {
 pub(crate) enum GroupCommand {
     /// Make a group; its first member and administrator is the identity
     #[command(
-        after_help = "Examples:\n  p2p group create garden\n  p2p group create garden --identity Ada"
+        after_help = "Examples:\n  p2p group create garden\n  p2p group create garden --identity Ada\n  p2p group create garden --password"
     )]
     Create {
         #[command(flatten)]
         name: NewName,
+        #[command(flatten)]
+        password: NewPassword,
         #[command(flatten)]
         whose: Whose,
     },
@@ -252,6 +271,7 @@ Examples:
   p2p invite bob.xml
   p2p invite bob.xml --role inviting-member --expires 30d
   p2p invite bob.xml --qr
+  p2p invite --password                 for whoever knows the group's password
   p2p identity show Bob | p2p invite --xml > invitation.xml")]
 pub(crate) struct InviteArgs {
     /// The invited identity's XML, or a file with it; `-` or nothing: standard input
@@ -267,6 +287,9 @@ pub(crate) struct InviteArgs {
     /// Print XML instead of one line of text
     #[arg(long)]
     pub(crate) xml: bool,
+    /// Invite whoever knows the group's password, with the role that belongs to it
+    #[arg(long, conflicts_with_all = ["invitee", "roles", "expires"])]
+    pub(crate) password: bool,
     /// Show a QR code on the terminal; with --json, the text that is in it
     #[arg(long, conflicts_with = "xml")]
     pub(crate) qr: bool,
@@ -276,6 +299,9 @@ pub(crate) struct InviteArgs {
 
 #[derive(Options, Debug)]
 #[command(after_help = "\
+An invitation for whoever knows the group's password joins once a member is met: the password is asked for at the terminal. \
+If nobody is online it is kept, and `p2p listen` goes on.
+
 Examples:
   p2p join p2p-invitation:1:PD94bWwg...
   p2p join invitation.xml
@@ -283,6 +309,8 @@ Examples:
 pub(crate) struct JoinArgs {
     /// The invitation, or a file with it; `-` or nothing: standard input
     pub(crate) invitation: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: Password,
     #[command(flatten)]
     pub(crate) whose: Whose,
 }
@@ -375,7 +403,8 @@ Only the creator changes them. While `p2p listen` has the group open, /propertie
 
 Examples:
   p2p properties
-  p2p properties --name 'The garden' --comment 'Every Saturday at ten'")]
+  p2p properties --name 'The garden' --comment 'Every Saturday at ten'
+  p2p properties --password             sets it anew: invitations by the former one fail")]
 pub(crate) struct PropertiesArgs {
     /// The group's new name for people
     #[arg(long, value_name = "TEXT")]
@@ -383,6 +412,11 @@ pub(crate) struct PropertiesArgs {
     /// What the group is about
     #[arg(long, value_name = "TEXT")]
     pub(crate) comment: Option<String>,
+    #[command(flatten)]
+    pub(crate) password: NewPassword,
+    /// Nobody joins by a password any more; who is a member stays one
+    #[arg(long, conflicts_with_all = ["password", "password_file"])]
+    pub(crate) no_password: bool,
     #[command(flatten)]
     pub(crate) place: Place,
 }

@@ -2,8 +2,8 @@
 
 use p2p_group::{
     Address, Cause, ConnectionChange, ConnectionEvent, ConnectionId, ConnectionInfo,
-    ConnectionKind, GroupEvent, GroupProperties, Guid, Member, MemberChange, MemberInfo, Message,
-    NodeId, Peer, Reason, Schemes, Status,
+    ConnectionKind, GroupEvent, GroupProperties, Guid, KeyId, Member, MemberChange, MemberInfo,
+    Message, NodeId, Peer, Reason, Schemes, Status,
 };
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,18 @@ pub(crate) fn describe(event: &GroupEvent, addresses: &[Address]) -> (String, Va
             format!("The group's properties have changed: it is {}.", properties.friendly_name),
             property_record(properties),
         ),
+        GroupEvent::PasswordRejected { peer, remote } => password_tried(
+            format!("{peer} at {remote} did not accept the password."),
+            ("rejected", *peer, *remote),
+        ),
+        GroupEvent::PasswordFailed { peer, remote } => password_tried(
+            format!("{peer} at {remote} tried to join and did not know the password."),
+            ("failed", *peer, *remote),
+        ),
+        GroupEvent::PasswordDelayed { peer, remote } => password_tried(
+            format!("{peer} at {remote} has to wait after too many tries to join by password."),
+            ("delayed", *peer, *remote),
+        ),
         GroupEvent::Refused { peer, remote, refusal: why } => (
             format!("Turned away {peer} at {remote}: {why}"),
             json!({
@@ -56,6 +68,16 @@ pub(crate) fn describe(event: &GroupEvent, addresses: &[Address]) -> (String, Va
         ),
         other => (format!("{:?}", other.kind()), json!({ "type": "other" })),
     }
+}
+
+fn password_tried(line: String, (change, peer, remote): (&str, KeyId, Address)) -> (String, Value) {
+    let record = json!({
+        "type": "password",
+        "change": change,
+        "peer": format!("{peer}."),
+        "address": remote.to_string(),
+    });
+    (line, record)
 }
 
 fn status(now: Status, addresses: &[Address]) -> (String, Value) {
@@ -354,7 +376,7 @@ fn slug(cause: Cause) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use p2p_group::{Bytes, Code, FileTime, KeyId, Refusal, Roles};
+    use p2p_group::{Bytes, Code, FileTime, Refusal, Roles};
 
     use super::*;
 

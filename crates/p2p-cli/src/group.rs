@@ -3,11 +3,11 @@
 use p2p_group::{Code, Group, GroupInfo, GroupOptions, Home, Identity};
 use serde_json::{Value, json};
 
-use crate::args::{GroupCommand, NewName, Place, Whose};
+use crate::args::{GroupCommand, NewName, NewPassword, Place, Whose};
 use crate::exit::Failure;
 use crate::peers::{Candidate, Noun, find, only};
 use crate::print::{standing, who};
-use crate::{Context, end, events, identity};
+use crate::{Context, end, events, identity, password};
 
 const GROUP: Noun = Noun {
     singular: "group of this identity",
@@ -24,7 +24,9 @@ pub(crate) struct Membership {
 
 pub(crate) async fn run(context: &Context, command: GroupCommand) -> Result<(), Failure> {
     match command {
-        GroupCommand::Create { name, whose } => create(context, name, &whose).await,
+        GroupCommand::Create { name, password, whose } => {
+            create(context, name, &password, &whose).await
+        }
         GroupCommand::List { whose } => {
             let memberships = memberships(&context.home, whose.identity.as_deref())?;
             if memberships.is_empty() {
@@ -53,12 +55,19 @@ pub(crate) async fn run(context: &Context, command: GroupCommand) -> Result<(), 
     }
 }
 
-async fn create(context: &Context, name: NewName, whose: &Whose) -> Result<(), Failure> {
+async fn create(
+    context: &Context,
+    name: NewName,
+    password: &NewPassword,
+    whose: &Whose,
+) -> Result<(), Failure> {
     let identity = identity::pick(&context.home, whose.identity.as_deref())?;
+    let password = password::of_group(password)?;
     let node = context.start(identity.clone())?;
     let options = GroupOptions {
         classifier: name.classifier,
         friendly_name: name.name,
+        password,
         ..GroupOptions::default()
     };
     let group = Group::create(&node, options)?;

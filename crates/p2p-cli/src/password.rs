@@ -4,9 +4,10 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use p2p_group::Code;
+use p2p_group::{Code, GroupPassword};
 use zeroize::Zeroizing;
 
+use crate::args::{NewPassword, Role};
 use crate::exit::Failure;
 use crate::input::unreadable;
 use crate::print::complain;
@@ -25,6 +26,20 @@ pub(crate) fn chosen(file: Option<&str>) -> Result<Zeroizing<String>, Failure> {
         return Err(Failure::code("the two passwords differ", Code::E_INVALIDARG));
     }
     Ok(first)
+}
+
+/// The password that a group is to have, if one is wanted.
+pub(crate) fn of_group(args: &NewPassword) -> Result<Option<GroupPassword>, Failure> {
+    if !args.password && args.password_file.is_none() {
+        if args.password_only || args.password_role != Role::Member {
+            return Err(Failure::usage("--password-role and --password-only go with --password"));
+        }
+        return Ok(None);
+    }
+    let password = chosen(args.password_file.as_deref())?;
+    let mut password = GroupPassword::new(&**password, Role::union(&[args.password_role]));
+    password.only = args.password_only;
+    Ok(Some(password))
 }
 
 /// A password that was set before.

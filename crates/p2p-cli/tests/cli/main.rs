@@ -10,6 +10,7 @@ mod files;
 #[cfg(unix)]
 mod identities;
 mod output;
+mod passwords;
 mod process;
 #[cfg(unix)]
 mod qr;
