@@ -319,7 +319,10 @@ impl Instance {
     /// An event of the node, under its lock.
     pub(crate) fn event(&self, event: Event, fx: &mut Effects) {
         match &event {
-            Event::Renewed { member } => *lock(&self.own) = Arc::clone(member),
+            Event::Renewed { member } => {
+                *lock(&self.own) = Arc::clone(member);
+                lock(&self.attempt).admitted();
+            }
             Event::PropertiesChanged { properties } => {
                 match properties::read(&self.info.key, properties) {
                     Some(properties) => lock(&self.board).properties(properties, fx),

@@ -9,6 +9,7 @@ use p2p_crypto::{
     PasswordVerifier, Schemes,
 };
 use p2p_store::{Pending, Store};
+use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use crate::clock::now;
@@ -50,8 +51,7 @@ impl Group {
         let (joining, invitation) = (node.clone(), invitation.clone());
         let password = Zeroizing::new(password.to_owned());
         let work = move || Group::join_by_password_blocking(&joining, &invitation, &password);
-        // It ends without an answer with its runtime only, and then this future is not polled either.
-        node.shared.runtime.spawn_blocking(work).await.unwrap_or(Err(GroupError::Stopped))
+        aside(&node.shared.runtime, work).await.unwrap_or(Err(GroupError::Stopped))
     }
 
     /// As [`join_by_password`](Self::join_by_password), on this thread.
@@ -130,9 +130,8 @@ impl Group {
         let mut properties = self.properties()?;
         let group = self.key();
         let work = move || with_password(&group, &mut properties, password).map(|()| properties);
-        let done = self.handle.instance.node.runtime.spawn_blocking(work).await;
-        // As in `join_by_password`.
-        let properties = done.map_err(|_| AdminError::Closed(Closed))??;
+        let done = aside(&self.handle.instance.node.runtime, work).await;
+        let properties = done.ok_or(Closed)??;
         self.set_properties(&properties).await
     }
 
@@ -144,6 +143,20 @@ impl Group {
         let mut properties = self.properties()?;
         with_password(&self.key(), &mut properties, password)?;
         self.set_properties_blocking(&properties)
+    }
+}
+
+/// Does work that takes long on a thread that may block; `None` if the runtime ends first.
+async fn aside<R: Send + 'static>(
+    runtime: &Handle,
+    work: impl FnOnce() -> R + Send + 'static,
+) -> Option<R> {
+    match runtime.spawn_blocking(work).await {
+        Ok(result) => Some(result),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => None,
+        },
     }
 }
 
@@ -325,6 +338,11 @@ impl Attempt {
         self.rejected = Some((peer, remote));
     }
 
+    /// There is a membership: whoever turned the password down before has no part in any later failure.
+    pub(crate) fn admitted(&mut self) {
+        self.rejected = None;
+    }
+
     /// The attempt has failed: because of the password?
     pub(crate) fn fail(&mut self) -> Option<(KeyId, Address)> {
         self.running = false;
@@ -397,7 +415,9 @@ mod tests {
         assert_eq!(attempt.release(), Some(vec![address(1), address(2)]));
         assert!(!attempt.give_up(number));
         attempt.begin(&[address(3)]);
-        assert_eq!(attempt.fail(), None);
+        attempt.reject(KeyId([1; 32]), address(1));
+        attempt.admitted();
+        assert_eq!(attempt.fail(), None, "one of several did not know the password");
         attempt.hold();
         assert_eq!(attempt.release(), Some(vec![address(3)]));
     }

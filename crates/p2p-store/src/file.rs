@@ -362,10 +362,8 @@ impl Open {
         }
         self.place(properties)?;
         self.place(chain)?;
-        if gained {
-            pending::wipe(&self.folder)?;
-        }
-        self.place(prepared)
+        self.place(prepared)?;
+        if gained { pending::wipe(&self.folder) } else { Ok(()) }
     }
 
     /// The last properties that the changes name, if any: the node keeps none that are older than those it has.
