@@ -17,7 +17,7 @@ const GONE: u64 = 10 * SECOND;
 pub(super) fn codes_are_known(_: &World, step: &Step<'_>) -> Verdict {
     for output in step.outputs {
         let known = match output {
-            Output::Abort { code, .. } => (0x20..=0x26).contains(code),
+            Output::Abort { code, .. } => (0x20..=0x27).contains(code),
             Output::CloseLink { code, .. } => (0x200..=0x209).contains(code),
             _ => true,
         };
