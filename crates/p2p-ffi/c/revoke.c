@@ -131,14 +131,14 @@ static int is_admin(HGROUP group, PCWSTR who) {
 }
 
 /* Issues an administrator's membership to a member, made from what is known of it, and puts it into the group. The role
- * that it has is named again: nobody takes over a membership that gives less. */
+ * that it has comes along. */
 static void promote(HGROUP group, PCWSTR who) {
     PVOID *items = get_member(group, who);
     PEER_CREDENTIAL_INFO credential = *((const PEER_MEMBER *)items[0])->pCredentialInfo;
-    PEER_ROLE_ID roles[] = {PEER_GROUP_ROLE_ADMIN, PEER_GROUP_ROLE_MEMBER};
+    PEER_ROLE_ID role = PEER_GROUP_ROLE_ADMIN;
     const FILETIME usual = {0, 0};
-    credential.cRoles = 2;
-    credential.pRoles = roles;
+    credential.cRoles = 1;
+    credential.pRoles = &role;
     credential.ftValidityStart = credential.ftValidityEnd = usual;
     OK(PeerGroupIssueCredentials(group, who, &credential, PEER_GROUP_STORE_CREDENTIALS, NULL));
     PeerFreeData(items);

@@ -150,6 +150,48 @@ static void limit(int resource, rlim_t value) {
     CHECK(setrlimit(resource, &limits) == 0);
 }
 
+/* What is changed in a group that is open: a membership taken back, the properties. */
+enum { REVOKE, DESCRIBE, CHANGES };
+
+static HRESULT change_something(HGROUP group, int change) {
+    PEER_GROUP_PROPERTIES *properties;
+    HRESULT code = E_UNEXPECTED;
+    PWSTR xml;
+    if (change == REVOKE) {
+        OK(PeerIdentityGetXML(all.bob, &xml));
+        code = P2PGroupRevoke(group, xml, P2P_REASON_UNSPECIFIED);
+        PeerFreeData(xml);
+    }
+    if (change == DESCRIBE) {
+        OK(PeerGroupGetProperties(group, &properties));
+        properties->pwzComment = all.name;
+        code = PeerGroupSetProperties(group, properties);
+        PeerFreeData(properties);
+    }
+    return code;
+}
+
+/* The group is as before after each that failed. */
+static void full_in_a_group(void) {
+    PEER_GROUP_PROPERTIES *properties;
+    HGROUP group;
+    for (int change = 0; change < CHANGES; change++) {
+        HRESULT code;
+        OK(PeerGroupOpen(all.ann, all.group, NULL, &group));
+        limit(RLIMIT_FSIZE, 0);
+        code = change_something(group, change);
+        limit(RLIMIT_FSIZE, RLIM_INFINITY);
+        CODE(code, PEER_E_DISK_FULL);
+        OK(PeerGroupGetProperties(group, &properties));
+        CHECK(properties->pwzComment[0] == 0);
+        PeerFreeData(properties);
+        OK(PeerGroupClose(group));
+    }
+    OK(PeerGroupOpen(all.ann, all.group, NULL, &group));
+    for (int change = 0; change < CHANGES; change++) OK(change_something(group, change));
+    OK(PeerGroupClose(group));
+}
+
 static void full(void) {
     char *chosen = join(home, "default");
     /* Else writing past the limit ends the process. */
@@ -179,6 +221,7 @@ static void full(void) {
     for (int call = 0; call < CALLS; call++) OK(store_something(call));
     CHECK(count_identities() == 5);
     ann_is("Another name");
+    full_in_a_group();
     leave_all();
     free(chosen);
 }

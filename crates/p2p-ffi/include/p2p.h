@@ -722,18 +722,18 @@ HRESULT WINAPI PeerGroupCreateInvitation(HGROUP hGroup, PCWSTR pwzIdentityInfo, 
  * subject: those members are NULL. */
 HRESULT WINAPI PeerGroupParseInvitation(PCWSTR pwzInvitation, PPEER_INVITATION_INFO *ppInvitationInfo);
 
-/* Issues a membership to a member or to somebody new, for administrators. pCredentialInfo: what it is to hold (its issuer
- * is not read); NULL: renew what is known of the member. dwFlags: 0, or PEER_GROUP_STORE_CREDENTIALS. What comes out is an
- * invitation to hand over; with the flag it may be NULL. What the subject had stays valid, and it goes on with that until
- * it gets what gives no less: name all the roles that it is to have. */
+/* Issues a membership to a member or to somebody new, for administrators. pCredentialInfo: what it is to hold (its
+ * issuer is not read); NULL: renew what is known of the member. dwFlags: 0, or PEER_GROUP_STORE_CREDENTIALS. What
+ * comes out is an invitation to hand over; with the flag it may be NULL. What the subject had stays valid, and it
+ * goes on with that until it gets what gives no less; a higher role comes with those that it has. */
 HRESULT WINAPI PeerGroupIssueCredentials(HGROUP hGroup, PCWSTR pwzSubjectIdentity, PEER_CREDENTIAL_INFO *pCredentialInfo,
                                          DWORD dwFlags, PWSTR *ppwzInvitation);
 
 /* Takes a membership back, and with it all that were issued below it. pwzIdentity: a peer name known here, or what
- * PeerIdentityGetXML gave for anybody. dwReason: P2P_REASON_*. For administrators, against members below them. The member's
- * connections end everywhere with PEER_E_CONNECTION_FAILED, behind which P2PGetEventDetail shows CRYPT_E_REVOKED; all get
- * PEER_GROUP_EVENT_MEMBER_CHANGED with PEER_MEMBER_UPDATED, and the member itself PEER_GROUP_EVENT_CONNECTION_FAILED
- * with PEER_E_NOT_AUTHORIZED. It never comes back with its key. */
+ * PeerIdentityGetXML gave for anybody. dwReason: P2P_REASON_*. For administrators, against members below them. The
+ * member's connections end everywhere with PEER_E_CONNECTION_FAILED, behind which P2PGetEventDetail shows
+ * CRYPT_E_REVOKED; all get PEER_GROUP_EVENT_MEMBER_CHANGED with PEER_MEMBER_UPDATED, and the member itself
+ * PEER_GROUP_EVENT_CONNECTION_FAILED with PEER_E_NOT_AUTHORIZED. It never comes back with its key. */
 HRESULT WINAPI P2PGroupRevoke(HGROUP hGroup, PCWSTR pwzIdentity, DWORD dwReason);
 
 /* Leaves a member just these roles. Whom it invited with more than these has to be invited anew. */
@@ -742,13 +742,15 @@ HRESULT WINAPI P2PGroupDemote(HGROUP hGroup, PCWSTR pwzIdentity, ULONG cRoles, c
 /* Makes an invitation for whoever knows the group's password. Nothing in it is secret. */
 HRESULT WINAPI PeerGroupCreatePasswordInvitation(HGROUP hGroup, PWSTR *ppwzInvitation);
 
-/* Takes it; the handle is offline, and connecting gains the membership. PEER_S_ALREADY_A_MEMBER, a success: there was one,
- * and the handle is as from PeerGroupOpen. With a wrong password connecting fails with PEER_E_NOT_AUTHORIZED. */
+/* Takes it; the handle is offline, and connecting gains the membership. PEER_S_ALREADY_A_MEMBER, a success: there
+ * was one, and the handle is as from PeerGroupOpen. With a wrong password connecting fails with
+ * PEER_E_NOT_AUTHORIZED. */
 HRESULT WINAPI PeerGroupPasswordJoin(PCWSTR pwzIdentity, PCWSTR pwzInvitation, PCWSTR pwzPassword, PCWSTR pwzCloud,
                                      HGROUP *phGroup);
 
-/* For who wants to ask for the password again: while a queue has PEER_GROUP_EVENT_AUTHENTICATION_FAILED, a wrong password
- * is that event, and connecting waits. Give another one to PeerGroupPasswordJoin, then go on with this, within 5 minutes. */
+/* For who wants to ask for the password again: while a queue has PEER_GROUP_EVENT_AUTHENTICATION_FAILED, a wrong
+ * password is that event, and connecting waits. Give another one to PeerGroupPasswordJoin, then go on with this,
+ * within 5 minutes. */
 HRESULT WINAPI PeerGroupResumePasswordAuthentication(HGROUP hGroup, HPEEREVENT hPeerEventHandle);
 
 /* Members known here: items are PEER_MEMBER. dwFlags: 0 or PEER_MEMBER_PRESENT. pwzIdentity: one of them; NULL: all,
@@ -768,7 +770,8 @@ HRESULT WINAPI PeerGroupOpenDirectConnection(HGROUP hGroup, PCWSTR pwzIdentity, 
 /* Closes a direct connection, whoever opened it. What was accepted for sending is still delivered. */
 HRESULT WINAPI PeerGroupCloseDirectConnection(HGROUP hGroup, ULONGLONG ullConnectionId);
 
-/* Sends one message, at most 16 MiB, over a connection that stands. Never waits: E_OUTOFMEMORY if too much is queued. */
+/* Sends one message, at most 16 MiB, over a connection that stands. Never waits: E_OUTOFMEMORY if too much is
+ * queued. */
 HRESULT WINAPI PeerGroupSendData(HGROUP hGroup, ULONGLONG ullConnectionId, const GUID *pType, ULONG cbData,
                                  PVOID pvData);
 
@@ -814,8 +817,8 @@ HRESULT WINAPI P2PWaitEvent(HANDLE h, DWORD dwMilliseconds);
 int WINAPI P2PEventFd(HANDLE h);
 HRESULT WINAPI P2PCloseEvent(HANDLE h);
 
-/* What this node, with all groups of its identity, has done since its start and holds now. For every few seconds, not for
- * every message. */
+/* What this node, with all groups of its identity, has done since its start and holds now. For every few seconds,
+ * not for every message. */
 HRESULT WINAPI P2PGetStatistics(HGROUP hGroup, P2P_STATISTICS **ppStatistics);
 
 /* Key pairs for PeerIdentityCreate: a new one, or one in PKCS#8 (RFC 5958). Each needs one P2PKeyRelease. */

@@ -74,7 +74,7 @@ pub unsafe extern "system" fn P2PGroupDemote(
 }
 
 /// Issues a membership to a present member or to somebody new, or renews one; only for administrators. What the subject
-/// had stays valid, and it goes on with that until it gets what gives no less.
+/// had stays valid, and it goes on with that until it gets what gives no less; a higher role comes with those that it has.
 ///
 /// `pCredentialInfo`: what it is to hold; null renews what is known of the member, for as long as that was made for. In
 /// it, no name for people is the peer name, no role the present ones (or just that of a member), and a time of 0 the

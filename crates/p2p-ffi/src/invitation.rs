@@ -28,9 +28,10 @@ const SCOPE_GLOBAL: u32 = 1;
 ///
 /// `PEER_E_NOT_INITIALIZED`. `E_INVALIDARG`: null, one of `cRoles` and `pRoles` without the other, or a description that
 /// cannot be read. `PEER_E_INVALID_GROUP`. `PEER_E_INVALID_ROLE_PROPERTY`: an unknown role. `CRYPT_E_*`: the certificate
-/// in the description is refused. `PEER_E_GROUP_NOT_READY`: no exchange with a member yet. `PEER_E_NOT_AUTHORIZED`: this
-/// member may not grant that. `PEER_E_INVALID_TIME_PERIOD`: the end has passed or is later than one's own.
-/// `PEER_E_CHAIN_TOO_LONG`. `PEER_E_CIRCULAR_CHAIN_DETECTED`: for somebody above oneself. `PEER_E_NO_KEY_ACCESS`,
+/// in the description is refused. `PEER_E_GROUP_NOT_READY`: no exchange with a member yet.
+/// `PEER_E_INVALID_GROUP_PROPERTIES`: the group is joined by its password only. `PEER_E_NOT_AUTHORIZED`: this member may
+/// not grant that, or one of both was revoked (`CRYPT_E_REVOKED` is behind it). `PEER_E_INVALID_TIME_PERIOD`:
+/// the end has passed or is later than one's own. `PEER_E_CHAIN_TOO_LONG`. `PEER_E_CIRCULAR_CHAIN_DETECTED`: for somebody above oneself. `PEER_E_NO_KEY_ACCESS`,
 /// `E_OUTOFMEMORY`.
 ///
 /// # Safety

@@ -272,6 +272,8 @@ fn start_log() {
         None => (EnvFilter::new("warn"), None),
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A log that cannot be written, on a disk that is full, is lost: complaining of it there would end the thread.
+    let log = log.log_internal_errors(false);
     let set = log.with_ansi(io::stderr().is_terminal()).try_init();
     if let (Ok(()), Some(error)) = (set, mistake) {
         tracing::warn!("P2P_LOG is not a filter, warnings are shown: {error}");

@@ -241,6 +241,8 @@ fn who_was_revoked_gets_nothing_more() {
     is(Code::S_OK, revoke(ann.group, &bob.name, 0));
     is(Code::PEER_E_NOT_AUTHORIZED, issue(ann.group, &bob.name, Some(&known.credential()), 0).0);
     is(Code::CRYPT_E_REVOKED, P2PGetLastErrorDetail());
+    is(Code::PEER_E_NOT_AUTHORIZED, invite(ann.group, &xml(&bob.name), None, &[]).0);
+    is(Code::CRYPT_E_REVOKED, P2PGetLastErrorDetail());
 }
 
 #[test]

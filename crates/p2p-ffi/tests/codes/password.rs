@@ -206,6 +206,15 @@ fn what_joins_by_password_is_checked() {
 }
 
 #[test]
+fn by_its_password_only_means_that_nobody_is_invited_by_name() {
+    let _session = Session::started();
+    identity("Ann");
+    let bob = identity("Bob");
+    let wrong = Code::PEER_E_INVALID_GROUP_PROPERTIES;
+    is(wrong, invite(with_password(2), &xml(&bob), None, &[]).0);
+}
+
+#[test]
 fn an_invitation_by_password_shows_no_subject() {
     let _session = Session::started();
     let ann = identity("Ann");
