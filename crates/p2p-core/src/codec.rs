@@ -89,6 +89,8 @@ pub mod reset {
     pub const EXPIRED: u64 = 0x25;
     /// A membership has ended.
     pub const MEMBERSHIP: u64 = 0x26;
+    /// A membership was taken back.
+    pub const REVOKED: u64 = 0x27;
 }
 
 /// Reasons in DC_REFUSE and REFUSE.

@@ -273,6 +273,7 @@ impl<A: Authority> Node<A> {
         let cause = match code {
             reset::NO_SESSION if !proved => Cause::NotAuthenticated,
             reset::MEMBERSHIP => Cause::Expired,
+            reset::REVOKED => Cause::Revoked,
             _ => Cause::Aborted,
         };
         self.run(id, Step::Reset, cause);
@@ -586,7 +587,8 @@ fn reset_code(cause: Cause) -> u64 {
     match cause {
         Cause::Protocol => reset::VIOLATION,
         Cause::Unconfirmed => reset::EXPIRED,
-        Cause::Expired | Cause::Revoked => reset::MEMBERSHIP,
+        Cause::Expired => reset::MEMBERSHIP,
+        Cause::Revoked => reset::REVOKED,
         Cause::NotAuthenticated | Cause::Verdict(_) => reset::NO_SESSION,
         _ => reset::CANCELLED,
     }

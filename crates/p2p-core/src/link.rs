@@ -256,7 +256,12 @@ impl<A: Authority> Node<A> {
         let Some(s) = self.stream(link, stream) else { return };
         s.credit = s.credit.saturating_sub(bytes.len() as u32);
         if matches!(s.role, Role::Spent) {
-            return self.abort(link, stream, reset::VIOLATION);
+            // After our FIN what was on its way is dropped, and no credit given for more: a reset would take back what we
+            // said last, which may be why there is nothing more to say.
+            if !s.send_done {
+                self.abort(link, stream, reset::VIOLATION);
+            }
+            return;
         }
         s.decoder.push(bytes);
         self.pump(link, stream);
@@ -349,6 +354,7 @@ impl<A: Authority> Node<A> {
                 let cause = match code {
                     reset::PROOF | reset::NO_SESSION => Cause::NotAuthenticated,
                     reset::MEMBERSHIP => Cause::Expired,
+                    reset::REVOKED => Cause::Revoked,
                     _ => Cause::Lost,
                 };
                 self.control_ended(link, stream, control, cause);

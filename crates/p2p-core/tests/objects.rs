@@ -115,8 +115,8 @@ fn a_revocation_reaches_everybody_and_ends_what_the_target_had() {
     world.send_message(2, groups[2], first[1], vec![7; 100]).unwrap();
     let id = revoke(&mut world, groups[0], 2);
     world.run(5 * SECOND);
-    for m in 0..4 {
-        assert_eq!(revocations(&world, m, groups[m]), [id], "machine {m}");
+    for (m, group) in groups.iter().enumerate() {
+        assert_eq!(revocations(&world, m, *group), [id], "machine {m}");
         let told = |e: &&(u64, GroupKey, Event)| matches!(&e.2, Event::Revoked { revocation } if revocation.id == id);
         assert_eq!(world.machines[m].events.iter().filter(told).count(), 1, "machine {m}");
     }
@@ -275,9 +275,9 @@ fn a_credential_gives_and_never_takes() {
     assert_eq!(world.machines[0].node.authority().chains[&key(GROUP)], had);
     let third = world.machines[2].node.authority().chains[&key(GROUP)].clone();
     assert_eq!(third, paper(&world, 2, 2).chain());
-    for m in 0..3 {
-        assert_eq!(bits(&world, m, groups[m]), 3);
-        let listed = world.machines[m].node.members(groups[m]).unwrap();
+    for (m, group) in groups.iter().enumerate() {
+        assert_eq!(bits(&world, m, *group), 3);
+        let listed = world.machines[m].node.members(*group).unwrap();
         let creator = listed.iter().find(|info| info.member.key == world.machines[0].key).unwrap();
         assert_eq!(creator.member.depth, 1, "machine {m}");
     }

@@ -56,10 +56,10 @@ async fn is_turned_away(who: &Identity, invitation: &Invitation, at: &End) {
     assert_eq!(refused(&told).await, expected, "what the one who refuses knows");
 }
 
-/// The other end of a connection whose member was revoked: it may see the end before it learns why, or instead.
+/// The other end of a connection whose member was revoked.
 async fn ended(end: &DirectConnection) {
     let cause = within(end.closed()).await.unwrap();
-    assert_eq!(cause.code(), Code::PEER_E_CONNECTION_FAILED, "{cause:?}");
+    assert_eq!((cause, cause.code()), (Cause::Revoked, Code::PEER_E_CONNECTION_FAILED));
 }
 
 /// Looks for members, and for a later membership of its own, for 3 s instead of 30.

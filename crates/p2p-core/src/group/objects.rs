@@ -256,7 +256,8 @@ impl<A: Authority> Node<A> {
         if member.key == group.own.key {
             // Issuing never takes anything away: what gives less than we have waits until that is gone.
             let own = &group.own;
-            let more = member.depth <= own.depth && member.roles.contains(own.roles);
+            let grants = member.roles.with(member.roles.grantable());
+            let more = member.depth <= own.depth && grants.contains(own.roles);
             let later = member.not_before > own.not_before;
             if more && later || !group.is_in_force(&group.own, wall) {
                 self.adopt(key, member);
