@@ -9,7 +9,8 @@ use common::*;
 use p2p_core::{Authority, Event, Expect, GroupKey, GroupSnapshot, Object, ObjectKind};
 use p2p_crypto::Keyring;
 use p2p_group::{
-    Bytes, Code, EventKind, FileTime, Filter, GroupEvent, KeyId, Member, Refusal, Status,
+    Bytes, Code, EventKind, FileTime, Filter, Group, GroupEvent, GroupOptions, GroupPassword,
+    KeyId, Member, Refusal, Roles, Status,
 };
 use p2p_store::MemoryStore;
 use p2p_transport::{Config, Driver, Listen, Sink, TlsIdentity};
@@ -128,6 +129,23 @@ async fn a_direct_connection_from_an_intruder_is_seen_by_nobody() {
     // The group's own life goes on.
     let id = bob.open(&ann);
     assert!(everything.any_connected().await != id);
+}
+
+#[tokio::test]
+async fn who_guesses_passwords_is_named_in_the_log_of_both_sides() {
+    let log = Log::of_this_process();
+    let password = Some(GroupPassword::new("correct horse", Roles::MEMBER));
+    let options = GroupOptions { password, ..GroupOptions::from("Friends") };
+    let (ann, eve) = (node("Ann"), node("Eve"));
+    let group = Group::create(&ann, options).unwrap();
+    within(group.connect_and_wait()).await.unwrap();
+    let invitation = group.invite_by_password().unwrap();
+    let guessing = within(Group::join_by_password(&eve, &invitation, "correct h0rse")).await;
+    assert!(within(guessing.unwrap().connect_and_wait()).await.is_err());
+    let at_ann = within(log.warning_about(eve.identity().key())).await;
+    assert!(at_ann.contains("did not show that it knows the password"), "{at_ann}");
+    let at_eve = within(log.warning_about(ann.identity().key())).await;
+    assert!(at_eve.contains("does not know the password by which we join"), "{at_eve}");
 }
 
 /// The warnings of this crate.
