@@ -48,11 +48,12 @@ fn seen(surface: Surface) -> &'static str {
              code, and the reason `PEER_E_CONNECTION_NOT_AUTHENTICATED` for what was being opened"
         }
         Surface::Description => {
-            "`IdentityInfo::from_xml`; `PeerGroupCreateInvitation`, which gives `E_INVALIDARG` for broken XML or base64 \
-             and else the code itself"
+            "`IdentityInfo::from_xml`; `PeerGroupCreateInvitation`, `P2PGroupRevoke`, `P2PGroupDemote`: `E_INVALIDARG` \
+             for broken XML or base64, else the code itself"
         }
         Surface::Invitation => {
-            "`Invitation::parse`; `PeerGroupParseInvitation`, `PeerGroupJoin`: the code in the column *taken in*"
+            "`Invitation::parse`; `PeerGroupParseInvitation`, `PeerGroupJoin`, `PeerGroupPasswordJoin`: the code in the \
+             column *taken in*"
         }
         Surface::Joining => {
             "`Invitation::check_for`; `PeerGroupJoin`: the code in the column *taken in*"

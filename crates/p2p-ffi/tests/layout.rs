@@ -165,3 +165,12 @@ fn roles_are_those_of_windows() {
         assert!(p2p_group::Roles::from_guid(Guid::from(ours)).is_some());
     }
 }
+
+/// Ours, which Windows does not have: as `p2p.h` asserts them for C.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    assert!(size_of::<ours::P2P_STATISTIC>() == 32);
+    assert!(offset_of!(ours::P2P_STATISTIC, ullValue) == 24);
+    assert!(size_of::<ours::P2P_STATISTICS>() == 16);
+    assert!(offset_of!(ours::P2P_STATISTICS, pStatistics) == 8);
+};

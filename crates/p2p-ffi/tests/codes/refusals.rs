@@ -19,7 +19,7 @@ use material::{Material, PASSWORD, behind, last_of_24};
 use peer::Peers;
 
 /// Surfaces that tell no code in C. What members pass on: a node that is handed something broken counts it
-/// (`objects_refused` of `P2PGetStatistics`) and ends the link. Joining by password: whatever is wrong, the joiner gets
+/// (`objects_refused` of `P2PGetStatistics`) and, after a few, ends the link. Joining by password: whatever is wrong, the joiner gets
 /// `PEER_E_NOT_AUTHORIZED` (`password.rs`), and the member gets nothing, as of everybody whom it turns away.
 const NOT_IN_C: &[Surface] = &[Surface::Object, Surface::Password];
 
