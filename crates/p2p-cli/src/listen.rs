@@ -29,11 +29,12 @@ pub(crate) async fn run(context: &Context, args: &ListenArgs) -> Result<(), Fail
     context.out.note(format!("{online} /help lists the commands."));
     let session =
         Session { group: &group, node: &node, out: context.out, attempts: BTreeMap::new() };
-    let metrics = Metrics::new(args.metrics.as_deref(), &node);
+    let metrics = Metrics::new(&context.home, args.metrics.as_deref(), &group, &node);
     let result = tokio::select! {
         result = session.run() => result,
         failure = metrics.keep() => Err(failure),
     };
+    drop(metrics);
     end(&group, &node).await;
     result?;
     context.out.say("Offline.", &json!({ "type": "closed" }))

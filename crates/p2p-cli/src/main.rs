@@ -75,6 +75,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Renew(args) => admin::renew(context, &args).await,
         Command::Members(args) => admin::members(context, &args).await,
         Command::Properties(args) => admin::properties(context, &args).await,
+        Command::Status(args) => metrics::status(context, &args).await,
         Command::Listen(args) => listen::run(context, &args).await,
         Command::Send(args) => transfer::send::run(context, &args).await,
         Command::Receive(args) => transfer::receive::run(context, &args).await,

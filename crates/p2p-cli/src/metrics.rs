@@ -1,60 +1,131 @@
 //! What a node has done, in figures: on request, and in a file for whoever collects them.
 
 use std::fs;
-use std::future;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use p2p_group::{Code, Group, Node};
-use serde_json::{Map, Value, json};
+use p2p_group::{Code, Group, GroupError, Home, Identity, Node, PeerName, Statistics};
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::args::StatusArgs;
 use crate::exit::Failure;
+use crate::print::ascii;
+use crate::{Context, end, group, input, times};
 
-/// How old the file is at most.
+/// How old the files are at most.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// `p2p status`: what the process that has the group open wrote down last.
+pub(crate) async fn status(context: &Context, args: &StatusArgs) -> Result<(), Failure> {
+    let membership = group::pick(&context.home, &args.place)?;
+    let file = status_file(&context.home, &membership.identity, &membership.group.name);
+    let node = context.start(membership.identity.clone())?;
+    match Group::open(&node, &membership.group.name) {
+        Ok(group) => {
+            // Whatever a file says, nobody is online who could have written it.
+            let record = record(&group, &Statistics::default())?;
+            end(&group, &node).await;
+            let line = "Offline: no process has the group open.";
+            context.out.say(line, &without_figures(record))
+        }
+        Err(GroupError::InUse) => {
+            let text = input::text(file.to_str(), "status", |_| false).map_err(|_| {
+                Failure::code(
+                    "another process has the group open, and keeps no figures: `p2p listen` does",
+                    Code::PEER_E_GROUP_IN_USE,
+                )
+            })?;
+            let record: Value = serde_json::from_str(&text).map_err(|error| {
+                Failure::code(format!("{}: {error}", file.display()), Code::E_UNEXPECTED)
+            })?;
+            context.out.list(lines(&record), &record)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn without_figures(mut record: Value) -> Value {
+    record["counters"] = json!({});
+    record["load"] = json!({});
+    record
+}
 
 /// The answer to `/status`: what the node has done since its start, and what it holds.
 pub(crate) fn answer(group: &Group, node: &Node) -> Result<Answer, Failure> {
-    let (status, now) = (group.status()?, node.statistics());
-    let counters: Vec<_> = now.counters.rows().collect();
-    let load: Vec<_> = now.load.rows().collect();
-    let figures = |rows: &[(&'static str, &'static str, u64)]| -> Map<String, Value> {
-        rows.iter().map(|(name, _, value)| ((*name).to_owned(), (*value).into())).collect()
-    };
-    let record = json!({
-        "type": "statistics",
-        "listening": status.listening,
-        "connected": status.connected,
-        "counters": figures(&counters),
-        "load": figures(&load),
-    });
-    // People want to see what is there; a program gets the zeros too.
-    let rows = load.iter().chain(&counters).filter(|(_, _, value)| *value > 0);
-    let lines = rows.map(|(name, help, value)| format!("{value:>12}  {name}: {help}")).collect();
-    Ok(Answer { lines, record })
+    let record = record(group, &node.statistics())?;
+    Ok(Answer { lines: lines(&record), record })
 }
 
-/// A file that is kept up to date, or none.
+fn record(group: &Group, now: &Statistics) -> Result<Value, Failure> {
+    let status = group.status()?;
+    let counters = now.counters.rows().map(|(name, _, value)| (name.to_owned(), value.into()));
+    let load = now.load.rows().map(|(name, _, value)| (name.to_owned(), value.into()));
+    Ok(json!({
+        "type": "statistics",
+        "time": times::rfc3339(p2p_group::now()),
+        "listening": status.listening,
+        "connected": status.connected,
+        "counters": Value::Object(counters.collect()),
+        "load": Value::Object(load.collect()),
+    }))
+}
+
+/// People want to see what is there; a program gets the zeros too.
+fn lines(record: &Value) -> Vec<String> {
+    let is = |field: &str| record[field] == true;
+    let neighbours = if is("connected") { "with" } else { "no" };
+    let listening = if is("listening") { "listening" } else { "not listening" };
+    let time = record["time"].as_str().unwrap_or_default();
+    let mut lines = vec![format!("{listening}, {neighbours} neighbours, at {time}")];
+    for kind in ["load", "counters"] {
+        for (name, value) in record[kind].as_object().into_iter().flatten() {
+            if *value != 0 {
+                lines.push(format!("{:>12}  {name}", value.to_string()));
+            }
+        }
+    }
+    lines
+}
+
+/// Where `p2p listen` writes down what `p2p status` shows.
+fn status_file(home: &Home, identity: &Identity, group: &PeerName) -> PathBuf {
+    let digits = |name: &PeerName| name.as_str().split('.').next().unwrap_or_default().to_owned();
+    let name = format!("{}-{}.json", digits(identity.name()), digits(group));
+    home.path().join("status").join(name)
+}
+
+/// The files that are kept up to date while `p2p listen` runs.
 pub(crate) struct Metrics<'a> {
-    file: Option<&'a Path>,
+    /// In the format of Prometheus, if that was asked for.
+    prometheus: Option<&'a Path>,
+    /// For `p2p status`.
+    status: PathBuf,
+    group: &'a Group,
     node: &'a Node,
 }
 
 impl<'a> Metrics<'a> {
-    pub(crate) fn new(file: Option<&'a Path>, node: &'a Node) -> Metrics<'a> {
-        Metrics { file, node }
+    pub(crate) fn new(
+        home: &Home,
+        prometheus: Option<&'a Path>,
+        group: &'a Group,
+        node: &'a Node,
+    ) -> Metrics<'a> {
+        let status = status_file(home, node.identity(), group.name());
+        Metrics { prometheus, status, group, node }
     }
 
-    /// Writes the file at once and every few seconds; ends when that fails.
+    /// Writes the files at once and every few seconds; ends when the one that was asked for cannot be written.
     pub(crate) async fn keep(&self) -> Failure {
-        let Some(file) = self.file else { return future::pending().await };
         let mut ticks = tokio::time::interval(EVERY);
         loop {
             ticks.tick().await;
-            let text = self.node.statistics().prometheus();
-            if let Err(error) = replace(file, &text) {
+            let now = self.node.statistics();
+            if let Some(file) = self.prometheus
+                && let Err(error) = replace(file, &now.prometheus())
+            {
                 let code = match error.kind() {
                     io::ErrorKind::StorageFull => Code::PEER_E_DISK_FULL,
                     io::ErrorKind::NotFound => Code::ERROR_PATH_NOT_FOUND,
@@ -63,6 +134,31 @@ impl<'a> Metrics<'a> {
                 };
                 return Failure::code(format!("{}: {error}", file.display()), code);
             }
+            match record(self.group, &now) {
+                Ok(record) => self.write_status(&record),
+                Err(failure) => return failure,
+            }
+        }
+    }
+
+    fn write_status(&self, record: &Value) {
+        let folder = self.status.parent().expect("it is in a folder");
+        let written =
+            fs::create_dir_all(folder).and_then(|()| replace(&self.status, &ascii(record)));
+        if let Err(error) = written {
+            // The group matters more than what `p2p status` could show.
+            tracing::warn!(file = %self.status.display(), %error, "the status cannot be written");
+        }
+    }
+}
+
+impl Drop for Metrics<'_> {
+    fn drop(&mut self) {
+        match fs::remove_file(&self.status) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(file = %self.status.display(), %error, "a file is left behind");
+            }
+            _ => {}
         }
     }
 }

@@ -18,6 +18,21 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 /// For how long the receiver may read what it has already, or write out the end.
 const DISK: Duration = Duration::from_secs(600);
 
+/// Work that waits for the disk. Short of a chunk, or once for each file: no thread of its own is worth it.
+#[expect(clippy::disallowed_methods, reason = "`main` starts a runtime with several threads")]
+fn on_disk<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+/// As much of a text as fits into so many bytes.
+fn cut(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// Lower-case hexadecimal.
 fn digits(hash: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -3,7 +3,7 @@
 
 use p2p_group::printable;
 
-use super::digits;
+use super::{cut, digits};
 
 /// Longest name that is given, in bytes, so that a part's name and a numbered one stay below 255.
 const MAX: usize = 160;
@@ -57,7 +57,7 @@ fn shorten(name: String) -> String {
         (_, ending) if ending.len() > ENDING_MAX => (&name[..], ""),
         parts => parts,
     };
-    let stem = &stem[..stem.floor_char_boundary(MAX - ending.len())];
+    let stem = cut(stem, MAX - ending.len());
     format!("{stem}{ending}")
 }
 

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use p2p_group::{ByteStream, Closed, Code, DirectConnection, Group, Node};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::{JoinSet, block_in_place};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::part::{Part, PartError};
 use super::progress::Progress;
 use super::wire::{Decline, Offer, Reply, WireError};
-use super::{CHUNK, GREETING, STANDSTILL, names};
+use super::{CHUNK, GREETING, STANDSTILL, names, on_disk};
 use crate::args::ReceiveArgs;
 use crate::exit::Failure;
 use crate::group::{self, Membership};
@@ -195,7 +195,7 @@ impl Receiver {
         let offer = offer.map_err(|_| Trouble::Lost("no offer came".to_owned()))??;
         let name = self.accept(stream, &offer)?;
         say(stream, Reply::Checking).await?;
-        let mut part = block_in_place(|| Part::open(&self.folder, name.clone(), &offer))?;
+        let mut part = on_disk(|| Part::open(&self.folder, name.clone(), &offer))?;
         let label = events::label(stream.peer());
         let progress =
             Progress::new(self.out, "in", stream.connection(), &offer, &name, part.have());
@@ -207,10 +207,10 @@ impl Receiver {
         let (progress, _) = told.insert((progress, label));
         say(stream, Reply::From(have)).await?;
         match content(stream, &mut part, progress).await {
-            Ok(()) => Ok(block_in_place(|| part.finish())?),
+            Ok(()) => Ok(on_disk(|| part.finish())?),
             Err(Trouble::Declined(Decline::Size, words)) => {
                 // It was announced otherwise: nothing of it is worth keeping.
-                block_in_place(|| part.discard()).map_err(PartError::Io)?;
+                on_disk(|| part.discard()).map_err(PartError::Io)?;
                 Err(Trouble::Declined(Decline::Size, words))
             }
             Err(trouble) => Err(trouble),
@@ -259,7 +259,7 @@ async fn content(
         if n == 0 {
             return Ok(());
         }
-        block_in_place(|| part.write(&chunk[..n])).map_err(PartError::Io)?;
+        on_disk(|| part.write(&chunk[..n])).map_err(PartError::Io)?;
         progress.at(part.have())?;
     }
 }

@@ -8,12 +8,11 @@ use std::pin::pin;
 use p2p_group::{ByteStream, Code, Group};
 use ring::digest::{Context as Digest, SHA256};
 use tokio::io::AsyncWriteExt;
-use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 use super::progress::Progress;
 use super::wire::{Decline, Offer, Reply, WireError};
-use super::{CHUNK, DISK, GREETING, STANDSTILL};
+use super::{CHUNK, DISK, GREETING, STANDSTILL, on_disk};
 use crate::args::SendArgs;
 use crate::exit::Failure;
 use crate::group::{self, Membership};
@@ -22,7 +21,7 @@ use crate::{Context, chat, end, input};
 
 pub(crate) async fn run(context: &Context, args: &SendArgs) -> Result<(), Failure> {
     // Before anybody is asked: it may not be there.
-    let (file, offer) = block_in_place(|| prepare(&args.file))?;
+    let (file, offer) = on_disk(|| prepare(&args.file))?;
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
     let node = context.start(identity)?;
     let group = Group::open(&node, &info.name)?;
@@ -118,10 +117,10 @@ async fn content(
     progress: &mut Progress,
 ) -> Result<(), Trouble> {
     let (mut sent, mut chunk) = (from, vec![0; CHUNK]);
-    block_in_place(|| file.seek(SeekFrom::Start(from))).map_err(Trouble::File)?;
+    on_disk(|| file.seek(SeekFrom::Start(from))).map_err(Trouble::File)?;
     while sent < offer.size {
         let n = (offer.size - sent).min(CHUNK as u64) as usize;
-        block_in_place(|| file.read_exact(&mut chunk[..n])).map_err(Trouble::File)?;
+        on_disk(|| file.read_exact(&mut chunk[..n])).map_err(Trouble::File)?;
         let written = timeout(STANDSTILL, stream.write_all(&chunk[..n])).await;
         // A receiver that has had enough says why before it closes.
         if written.map_err(|_| Trouble::Stalled)?.is_err() {

@@ -10,6 +10,8 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::cut;
+
 /// What both directions begin with; the last byte is the version.
 const MAGIC: [u8; 8] = *b"p2pfile\x01";
 /// Bytes of an offer before the name.
@@ -101,7 +103,7 @@ impl From<io::Error> for WireError {
 impl Offer {
     /// For the wire; a name that is too long is cut.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let name = &self.name[..self.name.floor_char_boundary(NAME_MAX)];
+        let name = cut(&self.name, NAME_MAX);
         let mut bytes = Vec::with_capacity(HEAD + name.len());
         bytes.extend(MAGIC);
         bytes.extend(self.size.to_be_bytes());

@@ -209,7 +209,16 @@ fn figures_are_told_and_kept_in_a_file() {
         assert!(std::time::Instant::now() < deadline, "the file is replaced every few seconds");
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
+    // Another process is told what this one wrote down last.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while ada.records(&["status"])[0]["counters"]["messages_received"] != 2 {
+        assert!(std::time::Instant::now() < deadline, "it is written every few seconds");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(ada.ok(&["status"]).contains("2  messages_received\n"));
     quit(adas);
+    let offline = ada.records(&["status"]).remove(0);
+    assert_eq!((&offline["listening"], &offline["counters"]), (&json!(false), &json!({})));
     let nowhere = folder.path().join("none").join("x");
     let failed = ada.fails(&["listen", "--metrics", nowhere.to_str().unwrap()]);
     assert_eq!(outcome(failed), is(3, "ERROR_PATH_NOT_FOUND"));

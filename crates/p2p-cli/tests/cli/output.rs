@@ -127,6 +127,7 @@ fn help_is_there_for_every_command() {
         vec!["renew", "--help"],
         vec!["members", "--help"],
         vec!["properties", "--help"],
+        vec!["status", "--help"],
         vec!["listen", "--help"],
         vec!["chat", "--help"],
         vec!["send", "--help"],
