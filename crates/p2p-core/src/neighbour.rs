@@ -332,7 +332,12 @@ impl<A: Authority> Node<A> {
         };
         for id in directs {
             if self.directs.get(&id).is_some_and(|d| d.group == key && !answered(d)) {
-                self.run(id, Step::SessionLost, Cause::Lost);
+                // Of the session's end and the connection's own either may be heard of first.
+                let why = match cause {
+                    Cause::Expired | Cause::Revoked => cause,
+                    _ => Cause::Lost,
+                };
+                self.run(id, Step::SessionLost, why);
             }
         }
         self.neighbour_gone(key, peer, cause);
@@ -357,21 +362,24 @@ impl<A: Authority> Node<A> {
         for id in directs {
             self.run(id, Step::Expired, cause);
         }
+        let code = if cause == Cause::Revoked { reset::REVOKED } else { reset::MEMBERSHIP };
+        let ours = |g: &crate::group::Group| g.objects.revocations.find(&g.own.path).is_some();
+        let tells = cause == Cause::Revoked && !self.groups.get(&key).is_some_and(ours);
         let carriers =
             self.groups.get(&key).and_then(|g| g.peers.get(&peer)).map(|p| p.carriers.clone());
         for (link, stream) in carriers.unwrap_or_default() {
             let control = self.take_control(link, stream);
             // Whoever is revoked shall read why: the revocation is on its way on this very stream, and the link has its
             // time as a stranger's. Nothing that still comes on it is taken in.
-            if cause == Cause::Revoked {
+            if tells {
                 self.finish(link, stream);
             } else {
-                self.abort(link, stream, reset::MEMBERSHIP);
+                self.abort(link, stream, code);
             }
             if let Some(control) = control {
                 self.control_ended(link, stream, control, cause);
             }
-            if cause != Cause::Revoked {
+            if !tells {
                 self.release_link(link);
             }
         }
