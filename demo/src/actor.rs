@@ -9,7 +9,7 @@ use std::io::BufRead;
 use p2p_group::{
     Address, Code, ConnectionChange, ConnectionId, ConnectionKind, Filter, Group, GroupEvent, Guid,
     Home, Identity, IdentityInfo, IdentityOptions, Invitation, InviteOptions, MemberFilter, Node,
-    PeerName,
+    PeerName, Reason,
 };
 
 /// The type of the messages that the actors exchange.
@@ -84,6 +84,11 @@ impl Actor {
             ["connect"] => {
                 runtime.block_on(self.group()?.connect_and_wait()).map_err(said)?;
                 Ok(format!("status={}", self.group()?.status().map_err(said)?.bits()))
+            }
+            ["revoke", name] => {
+                let name = PeerName::parse(name).map_err(said)?;
+                let revoked = runtime.block_on(self.group()?.revoke(&name, Reason::Unspecified));
+                Ok(code(revoked.map_or_else(|e| e.code(), |()| Code::S_OK)))
             }
             ["members"] => self.members(),
             ["open", name] => self.open(name),
@@ -233,6 +238,7 @@ fn tell(event: &GroupEvent) {
                 refusal.detail
             );
         }
+        GroupEvent::Revoked { who, by, .. } => println!("event\trevoked\twho={who}\tby={by}"),
         other => println!("event\tother\t{:?}", other.kind()),
     }
 }

@@ -11,6 +11,8 @@ const S_OK: &str = "S_OK (0x00000000)";
 const NOT_FOUND: &str = "PEER_E_CONNECTION_NOT_FOUND (0x80630103)";
 const INVALID_GROUP: &str = "PEER_E_INVALID_GROUP (0x80632093)";
 const NOT_AUTHENTICATED: &str = "PEER_E_CONNECTION_NOT_AUTHENTICATED (0x8063010A)";
+const NOT_AUTHORIZED: &str = "PEER_E_NOT_AUTHORIZED (0x80632020)";
+const CONNECTION_FAILED: &str = "PEER_E_CONNECTION_FAILED (0x80630109)";
 const HASH_VALUE: &str = "CRYPT_E_HASH_VALUE (0x80091007)";
 
 /// One who comes back: a home and a port that stay the same.
@@ -219,8 +221,34 @@ fn come_back(alice: &Role, bob: &Role, group: &str, b_name: &str) -> Step {
     expect_code(&mut a, &["close", &here], S_OK)?;
     b.event(&["direct", "DISCONNECTED"])?;
     say("alice", &format!("closes it: {S_OK}"));
+    take_back(&mut a, &mut b, b_name)?;
     a.leave()?;
     b.leave()
+}
+
+/// A membership that is taken back ends what stands, and is gone from the list.
+fn take_back(a: &mut Actor, b: &mut Actor, b_name: &str) -> Step {
+    scene("A membership is taken back");
+    let a_name = a.ask(&["name"])?.get("name")?.to_owned();
+    let (here, there) = connect(a, b_name, b)?;
+    expect_code(b, &["revoke", &a_name], NOT_AUTHORIZED)?;
+    say("bob", &format!("would have alice out: {NOT_AUTHORIZED}"));
+    expect_code(a, &["revoke", b_name], S_OK)?;
+    let revoked = a.event(&["revoked"])?;
+    check("who is out", revoked.get("who")?, "bob")?;
+    say("alice", "takes bob's membership back");
+    for (actor, id) in [(&mut *a, &here), (&mut *b, &there)] {
+        let end = actor.event(&["direct", "DISCONNECTED"])?;
+        check("the end is of", end.get("id")?, id)?;
+        check("its reason", end.get("code")?, CONNECTION_FAILED)?;
+        say(actor.name, &format!("is told that their connection has ended: {CONNECTION_FAILED}"));
+    }
+    let left = a.ask(&["members"])?.get("members")?.to_owned();
+    if left.contains("bob") {
+        return Err(format!("bob is a member still: {left}"));
+    }
+    say("alice", &format!("has in her group: {left}"));
+    Ok(())
 }
 
 /// Builds the actor in C against the library that was built beside this program.
