@@ -329,6 +329,17 @@ fn only_the_groups_own_key_signs_properties() {
 }
 
 #[test]
+fn properties_that_are_printed_do_not_give_the_verifier_away() {
+    let ada = Identity::create(Some("ada"), None, now()).unwrap();
+    let properties = GroupProperties {
+        password_verifier: Some(Bytes::from_static(b"VERIFIER")),
+        ..GroupProperties::new("Friends", ada.key_id(), ada.name().clone())
+    };
+    let text = format!("{properties:?}");
+    assert!(text.contains("Friends") && !text.contains("VERIFIER"), "{text}");
+}
+
+#[test]
 fn what_may_be_signed_is_what_may_be_read() {
     let group = GroupIdentity::create(Some("chess"), None, now()).unwrap();
     let ada = Identity::create(Some("ada"), None, now()).unwrap();

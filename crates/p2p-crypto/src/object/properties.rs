@@ -1,5 +1,7 @@
 //! A group's properties, as its own key signs them.
 
+use std::fmt;
+
 use bytes::Bytes;
 use der::asn1::{OctetStringRef, Utf8StringRef};
 use der::{Encode, Sequence};
@@ -26,8 +28,9 @@ const MEMBER_DATA: core::ops::RangeInclusive<u32> = 28_800..=315_360_000;
 const VERIFIER_MAX: usize = 256;
 
 /// What the creator has laid down for the group. `PEER_GROUP_PROPERTIES` has the same members; its cloud is always the
-/// global one, its classifier and group name follow from the group's key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// global one, its classifier and group name follow from the group's key. Printed for debugging, they keep the verifier of
+/// the password to themselves.
+#[derive(Clone, PartialEq, Eq)]
 pub struct GroupProperties {
     /// Counts up with every change: the higher one is in force.
     pub version: u64,
@@ -174,6 +177,24 @@ impl GroupProperties {
             bytes: bytes.clone(),
         };
         Ok((properties, kept))
+    }
+}
+
+impl fmt::Debug for GroupProperties {
+    /// All but the verifier: whoever reads it in a log could try passwords at leisure, and pose as a member to a joiner.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupProperties")
+            .field("version", &self.version)
+            .field("friendly_name", &self.friendly_name)
+            .field("comment", &self.comment)
+            .field("flags", &self.flags)
+            .field("member_data_lifetime", &self.member_data_lifetime)
+            .field("presence_lifetime", &self.presence_lifetime)
+            .field("schemes", &self.schemes)
+            .field("password_role", &self.password_role)
+            .field("creator", &self.creator)
+            .field("creator_name", &self.creator_name)
+            .finish_non_exhaustive()
     }
 }
 
