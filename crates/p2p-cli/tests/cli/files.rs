@@ -199,6 +199,38 @@ fn a_file_goes_on_where_the_killed_sender_stopped() {
     panic!("no file was interrupted");
 }
 
+#[test]
+fn a_full_disk_is_said_and_the_file_goes_on_when_there_is_room() {
+    let World { ada, bob, around, listen, mut receiving } = World::new(&[]);
+    let folder = around.path().join("in");
+    kill(&receiving);
+    drop(receiving);
+    // No file of this process may be longer than 4 or 8 MiB, whichever this shell counts in.
+    let script = "trap '' XFSZ; ulimit -f 8192; exec \"$0\" \"$@\"";
+    let words = ["receive", folder.to_str().unwrap(), "--json", "--listen", &listen];
+    let like = ada.command(&words);
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_p2p")]).args(words);
+    command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    receiving = Running::start(command);
+    receiving.record(&[("type", "waiting")]);
+    let path = bob.home().join("large");
+    fs::write(&path, content(16 << 20)).unwrap();
+    let path = path.to_str().unwrap();
+    let (exit, error) = bob.fails(&["send", "Ada", path]);
+    assert_eq!((exit, &error["code"]), (1, &json!("PEER_E_DISK_FULL")), "{error}");
+    receiving.record(&[("type", "transfer"), ("change", "failed"), ("code", "PEER_E_DISK_FULL")]);
+    kill(&receiving);
+    drop(receiving);
+    let there = part(&folder).unwrap();
+    assert!(there > 0 && there < 16 << 20, "{there}");
+    let receiving = receive(&ada, &listen, &folder, &["--once"]);
+    let records = bob.records(&["send", "Ada", path]);
+    assert_eq!(records[0]["bytes"], there, "{}", records[0]);
+    assert_eq!(receiving.end().code, 0);
+    assert!(fs::read(folder.join("large")).unwrap() == fs::read(path).unwrap());
+}
+
 /// Bob's node in this process, which says what it likes.
 struct Hostile {
     node: Node,
