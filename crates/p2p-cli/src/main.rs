@@ -116,6 +116,8 @@ fn start_log() -> Result<(), Failure> {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        // Where standard error is a file on a full disk, complaining there about that would panic.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }
