@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::id::{Address, Guid, InstanceId, KeyId, NodeId};
 use crate::io::{Head, Payload};
-use crate::object::{OBJECT_MAX, ObjectId};
+use crate::object::{OBJECT_MAX, ObjectId, ObjectKind};
 pub(crate) use decoder::{Decoder, join_crumbs};
 use fields::{Reader, put_varint, varint_into};
 
@@ -282,6 +282,12 @@ impl Frame {
             }
         }
         (head, Payload::EMPTY)
+    }
+
+    /// Whether it is an object of a kind that this version has.
+    pub(crate) fn is_known_object(&self) -> bool {
+        let Frame::Object { kind, .. } = self else { return false };
+        u8::try_from(*kind).ok().and_then(ObjectKind::from_number).is_some()
     }
 
     /// A body that is complete; `kind` and its length were checked.

@@ -9,9 +9,10 @@ use crate::bucket::Bucket;
 use crate::codec::{Decoder, Frame, close, reset};
 use crate::direct::table::Event as Step;
 use crate::event::Cause;
+use crate::group::Objects;
 use crate::id::{Address, ConnectionId, GroupKey, InstanceId, KeyId};
 use crate::io::{DialId, DownCause, LinkId, Output, StreamId, Timer};
-use crate::limits::SECOND;
+use crate::limits::{Limits, SECOND};
 use crate::node::Node;
 use crate::session::Control;
 use crate::time::Tick;
@@ -48,6 +49,7 @@ pub(crate) struct Link {
     /// ours waits for it.
     pub(crate) inherited: BTreeMap<GroupKey, (StreamId, Control)>,
     control_rate: Bucket,
+    object_rate: Bucket,
     violations: [Option<Tick>; 2],
     next_stream: u64,
 }
@@ -128,6 +130,12 @@ impl Link {
     }
 }
 
+/// Objects that may come at once unasked, or bring nothing new: what two groups keep at most. Whoever was away for long
+/// has much that is no longer of use, and members tell each other at once what both have just heard.
+fn objects_burst(limits: &Limits) -> u32 {
+    u32::try_from(2 * Objects::count_max(limits)).unwrap_or(u32::MAX)
+}
+
 impl<A: Authority> Node<A> {
     pub(crate) fn on_link_up(
         &mut self,
@@ -152,6 +160,7 @@ impl<A: Authority> Node<A> {
             control_queued: 0,
             inherited: BTreeMap::new(),
             control_rate: Bucket::full(4 * self.limits.control_frames, self.now.tick),
+            object_rate: Bucket::full(objects_burst(&self.limits), self.now.tick),
             violations: [None; 2],
             next_stream: 0,
         };
@@ -296,12 +305,19 @@ impl<A: Authority> Node<A> {
                 self.on_direct_frame(id, frame);
             }
             (Role::Control(_), frame) => {
-                if !self.is_awaited(link, stream, &frame) && self.control_rate_exceeded(link) {
-                    self.stats.frames_refused += 1;
-                    self.stats.links_flooded += 1;
-                    return self.close_link(link, close::FLOOD);
+                let awaited = self.is_awaited(link, stream, &frame);
+                let object = awaited || frame.is_known_object();
+                if !object && self.control_rate_exceeded(link) {
+                    return self.close_flood(link);
                 }
+                let (kept, refused) = (self.stats.objects_kept, self.stats.frames_refused);
                 self.on_control_frame(link, stream, frame);
+                // What was asked for and is new does not count; what is refused has its own limit.
+                let useful = awaited && self.stats.objects_kept > kept;
+                let free = useful || self.stats.frames_refused > refused;
+                if object && !free && self.object_rate_exceeded(link) {
+                    self.close_flood(link);
+                }
             }
             (Role::Fresh, Frame::Hello(hello)) => self.on_hello(link, stream, hello),
             (Role::Fresh, Frame::DcOpen { tag }) => self.on_dc_open(link, stream, tag),
@@ -315,6 +331,18 @@ impl<A: Authority> Node<A> {
     fn control_rate_exceeded(&mut self, link: LinkId) -> bool {
         let (rate, now) = (self.limits.control_frames, self.now.tick);
         self.links.get_mut(&link).is_some_and(|l| !l.control_rate.take(rate, 4 * rate, now))
+    }
+
+    fn object_rate_exceeded(&mut self, link: LinkId) -> bool {
+        let (rate, burst) = (self.limits.control_frames, objects_burst(&self.limits));
+        let now = self.now.tick;
+        self.links.get_mut(&link).is_some_and(|l| !l.object_rate.take(rate, burst, now))
+    }
+
+    fn close_flood(&mut self, link: LinkId) {
+        self.stats.frames_refused += 1;
+        self.stats.links_flooded += 1;
+        self.close_link(link, close::FLOOD);
     }
 
     pub(crate) fn on_finished(&mut self, link: LinkId, stream: StreamId) {

@@ -322,6 +322,7 @@ impl<A: Authority> Node<A> {
                 // What made us neighbours may have gone with this stream: our answer, or our question that was one.
                 self.write(link, stream, &Frame::Connect);
             }
+            self.offer_again(key, peer);
             return;
         }
         let cause = if cause == Cause::NotAuthenticated { Cause::Left } else { cause };

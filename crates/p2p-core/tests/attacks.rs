@@ -446,3 +446,80 @@ fn a_hello_on_a_losing_link_is_not_answered_with_our_chain_on_the_other() {
     let offered = |(_, o): &(u64, Output)| matches!(o, Output::Open { .. });
     assert!(!target.log[before..].iter().any(offered), "{:#?}", &target.log[before..]);
 }
+
+/// Properties of group 1 that are as large as an object may be, and their id.
+fn large(version: u64) -> (Bytes, [u8; 32]) {
+    let bytes = world::fake::properties(key(1), version, &"x".repeat(33_000));
+    let id = world::fake::object_id(p2p_core::ObjectKind::Properties, &bytes).0;
+    (bytes, id)
+}
+
+fn written(outputs: &[(u64, Output)]) -> usize {
+    let bytes = |o: &Output| match o {
+        Output::Write { head, body, .. } => head.as_slice().len() + body.len(),
+        _ => 0,
+    };
+    outputs.iter().map(|(_, o)| bytes(o)).sum()
+}
+
+fn closed(outputs: &[(u64, Output)]) -> Vec<u64> {
+    let code = |o: &Output| if let Output::CloseLink { code, .. } = o { Some(*code) } else { None };
+    outputs.iter().filter_map(|(_, o)| code(o)).collect()
+}
+
+#[test]
+fn who_asks_for_much_and_reads_nothing_is_not_kept_for() {
+    let mut target = Target::new();
+    let link = target.member(9);
+    let (bytes, id) = large(1);
+    let (group, now) = (target.groups[0], target.now());
+    target.node.publish(group, p2p_core::ObjectKind::Properties, &bytes, now).unwrap();
+    target.drain();
+    let from = target.log.len();
+    let want = frame(OBJECT_WANT, &[&varint(64)[..], &id.repeat(64)].concat());
+    target.say(link, 1, &want.repeat(20));
+    assert_eq!(closed(&target.log[from..]), [p2p_core::close::SLOW]);
+    assert!(written(&target.log[from..]) < 9 << 20);
+}
+
+#[test]
+fn who_reads_nothing_is_not_sent_whatever_is_new() {
+    let mut target = Target::new();
+    target.member(9);
+    let (group, from) = (target.groups[0], target.log.len());
+    for version in 1..400 {
+        let now = target.now();
+        let (bytes, _) = large(version);
+        target.node.publish(group, p2p_core::ObjectKind::Properties, &bytes, now).unwrap();
+        target.drain();
+    }
+    assert_eq!(closed(&target.log[from..]), [p2p_core::close::SLOW]);
+    assert!(written(&target.log[from..]) < 9 << 20);
+}
+
+#[test]
+fn objects_that_bring_nothing_new_are_counted_though_they_were_asked_for() {
+    let old = world::fake::properties(key(1), 1, "old");
+    let id = world::fake::object_id(p2p_core::ObjectKind::Properties, &old).0;
+    let object = frame(OBJECT, &[&[2][..], &id, &old].concat());
+    let offers = frame(0x17, &[&varint(1_000)[..], &id.repeat(1_000)].concat());
+    for asked in [true, false] {
+        let mut target = Target::new();
+        let link = target.member(9);
+        let (group, now) = (target.groups[0], target.now());
+        let new = world::fake::properties(key(1), 2, "new");
+        target.node.publish(group, p2p_core::ObjectKind::Properties, &new, now).unwrap();
+        target.drain();
+        let from = target.log.len();
+        let round =
+            [if asked { offers.clone() } else { Vec::new() }, object.repeat(1_000)].concat();
+        for _ in 0..5 {
+            target.pour(link, 1, &round, 16 << 10);
+        }
+        assert_eq!(closed(&target.log[from..]), [], "whoever was away long may bring much");
+        for _ in 0..6 {
+            target.pour(link, 1, &round, 16 << 10);
+        }
+        assert_eq!(closed(&target.log[from..]), [p2p_core::close::FLOOD], "asked: {asked}");
+    }
+}

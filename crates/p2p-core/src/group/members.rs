@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::{Group, Known, PeerKey, over};
-use crate::authority::{Authority, Member};
+use crate::authority::{Authority, Member, Roles};
 use crate::event::{Cause, Event, MemberChange};
 use crate::group::Life;
 use crate::id::{Address, GroupKey, InstanceId, KeyId, NodeId};
@@ -54,6 +54,13 @@ impl<A: Authority> Node<A> {
         for (peer, known) in members.iter_mut() {
             let before = known.memberships.len();
             known.memberships.retain(|m| revocations.find(&m.path).is_none());
+            // Those that were taken back may have pushed out one that a session stands on.
+            if known.memberships.is_empty() {
+                let nodes = (*peer, InstanceId(0))..=(*peer, InstanceId(u64::MAX));
+                let mut shown = peers.range(nodes).map(|(_, entry)| &entry.member);
+                let left = shown.find(|m| revocations.find(&m.path).is_none());
+                known.memberships.extend(left.cloned());
+            }
             if known.memberships.is_empty() {
                 revoked.push(*peer);
             } else if known.memberships.len() != before || known.has_ended(wall) {
@@ -205,16 +212,32 @@ impl Known {
             return false;
         }
         if self.memberships.len() >= MEMBERSHIPS_MAX {
-            // The one that ends first is missed least; the new one is in use.
-            let first = self.memberships.iter().enumerate().min_by_key(|(_, m)| m.not_after);
-            if let Some((n, _)) = first {
-                self.memberships.remove(n);
-            }
+            self.settle(wall);
         }
         self.memberships.push(member);
         order(&mut self.memberships);
+        self.forget_surplus();
         self.settle(wall);
         true
+    }
+
+    /// Drops what is too much: the deepest without which the others give as much, so that nobody can take the place of a
+    /// membership by issuing others below it.
+    fn forget_surplus(&mut self) {
+        if self.memberships.len() <= MEMBERSHIPS_MAX {
+            return;
+        }
+        let roles = |left: &mut dyn Iterator<Item = &Arc<Member>>| {
+            left.fold(Roles::empty(), |all, m| all.with(m.roles))
+        };
+        let all = roles(&mut self.memberships.iter());
+        let spare = |n: &usize| {
+            let others = self.memberships.iter().enumerate().filter(|(other, _)| other != n);
+            roles(&mut others.map(|(_, m)| m)) == all
+        };
+        let last = self.memberships.len() - 1;
+        let n = (1..=last).rev().find(spare).unwrap_or(last);
+        self.memberships.remove(n);
     }
 
     /// Whether one of several memberships is over.

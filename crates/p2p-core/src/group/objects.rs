@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::cmp::Reverse;
 
-use super::{Group, Life, PeerKey, SKEW, over};
+use super::{Group, Life, Peer, PeerKey, SKEW, over};
 use crate::authority::{Authority, Member};
 use crate::code::Code;
 use crate::codec::{Frame, OBJECT_IDS_MAX, OBJECT_WANT_MAX};
@@ -62,7 +62,7 @@ impl Objects {
     }
 
     /// Most objects that a group may have.
-    fn count_max(limits: &Limits) -> usize {
+    pub(crate) fn count_max(limits: &Limits) -> usize {
         limits.revocations + limits.credentials + 1
     }
 
@@ -121,14 +121,47 @@ impl Objects {
         }
         let freed = old.map_or(0, |old| old.member.chain.len());
         let bytes = self.credential_bytes - freed + len;
-        if (old.is_none() && self.credentials.len() >= limits.credentials)
-            || bytes > limits.object_bytes
-        {
+        let many = (self.credentials.len() + 1 - usize::from(old.is_some()))
+            .saturating_sub(limits.credentials);
+        let large = bytes.saturating_sub(limits.object_bytes);
+        let Some(weaker) = self.room_for(credential, many, large, wall) else {
             return Kept::Full;
+        };
+        let mut gone: Vec<Arc<Credential>> =
+            weaker.iter().filter_map(|key| self.credentials.remove(key)).collect();
+        self.credential_bytes = bytes - gone.iter().map(|c| c.member.chain.len()).sum::<usize>();
+        gone.extend(self.credentials.insert(key, credential.clone()));
+        Kept::New(gone.into_iter().map(|gone| gone.id).collect())
+    }
+
+    /// Whose credentials have to go for this one, so that `many` and `large` bytes are less: those not in force first,
+    /// then the deepest, or whoever stands deeper could use up the room of those above. `None` if all count for as much.
+    fn room_for(
+        &self,
+        new: &Credential,
+        mut many: usize,
+        mut large: usize,
+        wall: FileTime,
+    ) -> Option<Vec<KeyId>> {
+        let mut gone = Vec::new();
+        if (many, large) == (0, 0) {
+            return Some(gone);
         }
-        self.credential_bytes = bytes;
-        let old = self.credentials.insert(key, credential.clone());
-        Kept::New(old.into_iter().map(|old| old.id).collect())
+        let weight = |c: &Credential| (self.is_in_force(&c.member, wall), Reverse(c.member.depth));
+        let (mine, key) = (weight(new), new.member.key);
+        let others = self.credentials.values().filter(|c| c.member.key != key);
+        let mut weaker: Vec<_> =
+            others.map(|c| (weight(c), c.id, c)).filter(|(w, ..)| *w < mine).collect();
+        weaker.sort_unstable_by_key(|(weight, id, _)| (*weight, *id));
+        for (_, _, credential) in weaker {
+            gone.push(credential.member.key);
+            many = many.saturating_sub(1);
+            large = large.saturating_sub(credential.member.chain.len());
+            if (many, large) == (0, 0) {
+                return Some(gone);
+            }
+        }
+        None
     }
 }
 
@@ -238,11 +271,16 @@ impl<A: Authority> Node<A> {
         let Some(group) = self.groups.get(&key).filter(|g| g.life.admits_sessions()) else {
             return;
         };
-        let others: Vec<PeerKey> =
-            group.peers.keys().filter(|p| Some(**p) != from).copied().collect();
+        // Whoever has named it has it.
+        let id = object.id();
+        let lacks = |(peer, entry): &(&PeerKey, &Peer)| {
+            Some(**peer) != from && !entry.offered.contains(&id) && !entry.wanted.contains(&id)
+        };
+        let others: Vec<PeerKey> = group.peers.iter().filter(lacks).map(|(p, _)| *p).collect();
         for peer in others {
             if let Some((link, stream)) = self.carrier(key, peer) {
                 self.write(link, stream, &object_frame(object));
+                self.refill(link, stream);
             }
         }
     }
@@ -282,14 +320,12 @@ impl<A: Authority> Node<A> {
         self.watch_expiry(key, end);
     }
 
-    /// If our own membership is not in force any longer, but another one waits for us: that one.
+    /// If a membership waits for us that gives more than ours, or ours is not in force any longer: that one.
     pub(crate) fn adopt_waiting(&mut self, key: GroupKey) {
         let (wall, own) = (self.now.wall, self.own);
-        let Some(group) = self.groups.get(&key) else { return };
-        if !group.is_in_force(&group.own, wall)
-            && let Some(member) = group.credential(&own, wall)
-        {
-            self.adopt(key, member);
+        let waiting = self.groups.get(&key).and_then(|group| group.credential(&own, wall));
+        if let Some(member) = waiting {
+            self.take_credential(key, member);
         }
     }
 
@@ -310,6 +346,20 @@ impl<A: Authority> Node<A> {
         for ids in ids.chunks(OBJECT_IDS_MAX) {
             self.write(link, stream, &Frame::ObjectIds(ids.to_vec()));
         }
+    }
+
+    /// One of the streams that carried a session is gone, and with it perhaps what was named, asked for or handed on: all
+    /// that begins again on the one that is left.
+    pub(crate) fn offer_again(&mut self, key: GroupKey, peer: PeerKey) {
+        let Some((link, stream)) = self.carrier(key, peer) else { return };
+        self.offer_objects(key, link, stream);
+        let entry = self.groups.get_mut(&key).and_then(|g| g.peers.get_mut(&peer));
+        if let Some(entry) = entry {
+            for id in core::mem::take(&mut entry.wanted).into_iter().rev() {
+                entry.offered.push_front(id);
+            }
+        }
+        self.want_more(key, peer);
     }
 
     pub(crate) fn on_object_ids(&mut self, key: GroupKey, peer: PeerKey, ids: Vec<ObjectId>) {
@@ -361,6 +411,8 @@ impl<A: Authority> Node<A> {
                     object_frame(&object)
                 });
             self.write(link, stream, &frame);
+            // Whoever asks and does not read is not worked for.
+            self.refill(link, stream);
         }
     }
 
