@@ -209,6 +209,11 @@ impl Board {
         Some(item)
     }
 
+    /// Whether the connection of a feed has ended. Nothing is taken by asking.
+    pub(crate) fn has_ended(&self, id: QueueId) -> bool {
+        self.queues.get(&id).is_none_or(|queue| queue.ended.is_some())
+    }
+
     /// How a feed stands. Whoever learns of the end here has taken it, whatever is still queued before it.
     pub(crate) fn end(&mut self, id: QueueId, fx: &mut Effects) -> End {
         let Some(queue) = self.queues.get_mut(&id) else { return End::Frozen };

@@ -108,7 +108,7 @@ impl DirectConnection {
     }
 
     /// Hands a message over for sending, once there is room for it. That it was handed over does not mean that it
-    /// arrived: only an orderly [`closed`](Self::closed) means that all were.
+    /// arrived: only an orderly end after a [`close`](Self::close) on this side means that all were.
     ///
     /// If the future is dropped before it is done, nothing was queued.
     ///
@@ -171,8 +171,16 @@ impl DirectConnection {
         self.group().close_direct(self.id)
     }
 
-    /// Waits for the end of the connection, and says how it came: [`Cause::Orderly`] if it was closed, here or there,
-    /// and everything was delivered. `None` if the handle was closed first, so that nobody here knows.
+    /// As [`close`](Self::close). Whether the connection still stood: then its end will say whether the peer's node took
+    /// in everything.
+    pub(crate) fn close_first(&self) -> bool {
+        let queue = self.feed.queue;
+        self.group().close_looking(self.id, |board| !board.has_ended(queue)).unwrap_or(false)
+    }
+
+    /// Waits for the end of the connection, and says how it came: [`Cause::Orderly`] if it was closed here and everything
+    /// was delivered, or if it was closed there: then everything the peer had sent has come, but what of ours had not
+    /// arrived by then is lost. `None` if the handle was closed first, so that nobody here knows.
     ///
     /// Messages that were received before stay readable. Nothing is lost if the future is dropped.
     pub async fn closed(&self) -> Option<Cause> {

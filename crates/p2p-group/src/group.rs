@@ -10,6 +10,7 @@ use p2p_core::{
 };
 use p2p_crypto::{IdentityInfo, Invitation, PeerName, Schemes};
 
+use crate::board::{Board, Effects};
 use crate::direct::{DirectConnection, Incoming};
 use crate::error::{
     CloseError, Closed, ConnectError, DirectError, GroupError, InviteError, SendError,
@@ -460,13 +461,23 @@ impl Group {
     /// # Errors
     /// [`CloseError::NotFound`] for an id that is neither opening nor listed: above all, for a second close.
     pub fn close_direct(&self, id: ConnectionId) -> Result<(), CloseError> {
+        self.close_looking(id, |_| ())
+    }
+
+    /// As [`close_direct`](Self::close_direct); `look` sees how things stand in the moment before.
+    pub(crate) fn close_looking<R>(
+        &self,
+        id: ConnectionId,
+        look: impl FnOnce(&Board) -> R,
+    ) -> Result<R, CloseError> {
         let instance = &self.handle.instance;
         let closed = self.call(|node, key, now| {
+            let seen = instance.with_board(|board| look(board));
             node.close_direct(key, id, now)?;
-            let mut fx = crate::board::Effects::default();
+            let mut fx = Effects::default();
             instance.with_board(|board| board.wake_room(id, &mut fx));
             instance.node.hub.wake(fx.wakes);
-            Ok(())
+            Ok(seen)
         })?;
         closed.map_err(|error: CoreError| match error {
             CoreError::InvalidGroup => CloseError::Closed(Closed),

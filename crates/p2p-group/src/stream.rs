@@ -67,20 +67,36 @@ impl ByteStream {
     /// Ends the sending direction and closes the connection; returns when the peer's node has taken in everything. What
     /// the peer has sent and was not read is lost.
     ///
+    /// If the peer closes first, nobody confirms anything any more: then this succeeds if the peer had ended its own
+    /// direction before, as one does who is done.
+    ///
     /// # Errors
-    /// [`io::ErrorKind::ConnectionReset`] if the connection broke, or the peer did not confirm everything in time.
+    /// [`io::ErrorKind::ConnectionReset`] if the connection broke, or the peer did not confirm everything in time or closed
+    /// in the middle.
     pub async fn finish(mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| Pin::new(&mut self).poll_shutdown(cx)).await?;
-        // If the peer has closed already, its own close says how it ended.
-        let closed_here = self.connection.close();
+        let closed_here = self.connection.close_first();
         match self.connection.closed().await {
-            Some(Cause::Orderly) => Ok(()),
+            Some(Cause::Orderly) if closed_here || self.was_ended().await => Ok(()),
+            Some(Cause::Orderly) => {
+                let what = "the peer closed the connection before it had confirmed everything";
+                Err(io::Error::new(io::ErrorKind::ConnectionReset, what))
+            }
             Some(cause) => Err(broken(cause)),
             None => {
-                tracing::debug!(?closed_here, "the handle was closed before a stream had ended");
+                tracing::debug!(closed_here, "the handle was closed before a stream had ended");
                 Err(io::Error::new(io::ErrorKind::ConnectionReset, "the group handle was closed"))
             }
         }
+    }
+
+    /// Whether the peer had ended its direction when it closed; what it sent before that is passed over.
+    async fn was_ended(&mut self) -> bool {
+        while !self.read_ended {
+            let Some(message) = self.connection.recv().await else { return false };
+            self.read_ended = message.kind == ByteStream::KIND && message.bytes.is_empty();
+        }
+        true
     }
 
     /// Until what was written is in the connection's queue.

@@ -90,6 +90,35 @@ async fn a_stream_that_breaks_off_is_an_error_and_no_end() {
 }
 
 #[tokio::test]
+async fn what_a_peer_that_closed_did_not_take_in_is_not_finished() {
+    let (_peers, mut ours, theirs) = streams().await;
+    // More than the peer's node takes in while nobody reads; the rest waits here.
+    within(ours.write_all(&pattern(12 << 20))).await.unwrap();
+    within(ours.shutdown()).await.unwrap();
+    drop(theirs);
+    within(ours.connection().closed()).await.unwrap();
+    let error = within(ours.finish()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_peer_that_ended_its_direction_may_close_first() {
+    let (_peers, mut ours, mut theirs) = streams().await;
+    ours.write_all(b"a question").await.unwrap();
+    ours.shutdown().await.unwrap();
+    let mut read = String::new();
+    within(theirs.read_to_string(&mut read)).await.unwrap();
+    theirs.write_all(b"an answer").await.unwrap();
+    let finished = tokio::spawn(theirs.finish());
+    read.clear();
+    within(ours.read_to_string(&mut read)).await.unwrap();
+    within(finished).await.unwrap().unwrap();
+    within(ours.connection().closed()).await.unwrap();
+    within(ours.finish()).await.unwrap();
+    assert_eq!(read, "an answer");
+}
+
+#[tokio::test]
 async fn messages_are_no_stream() {
     let (ann, bob) = pair().await;
     let incoming = ann.group.incoming().unwrap();
