@@ -1,13 +1,16 @@
 //! `p2p receive`: files from members into a folder.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use p2p_group::{ByteStream, Closed, Code, DirectConnection, Group, Node};
+use p2p_group::{ByteStream, Closed, Code, DirectConnection, Group, KeyId, Node};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -23,6 +26,8 @@ use crate::{Context, end, events, input, peers};
 
 /// Files that arrive at the same time; further ones wait.
 const AT_ONCE_MAX: usize = 8;
+/// For how long a former transfer of the same file may take to end.
+const MAKING_ROOM: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(context: &Context, args: &ReceiveArgs) -> Result<(), Failure> {
     let folder = std::fs::metadata(&args.folder);
@@ -41,6 +46,7 @@ pub(crate) async fn run(context: &Context, args: &ReceiveArgs) -> Result<(), Fai
         folder: args.folder.clone(),
         from: args.from.clone(),
         size_max: args.max_size,
+        arriving: Mutex::default(),
     });
     let result = receive(&receiver, &node, args.once).await;
     drop(receiver);
@@ -80,6 +86,9 @@ async fn receive(receiver: &Arc<Receiver>, node: &Node, once: bool) -> Result<()
     }
 }
 
+/// By sender and hash, who is told to stop.
+type Arriving = BTreeMap<(KeyId, [u8; 32]), Arc<Notify>>;
+
 /// Where files go, and which.
 struct Receiver {
     out: Printer,
@@ -87,6 +96,8 @@ struct Receiver {
     folder: PathBuf,
     from: Option<String>,
     size_max: u64,
+    /// What arrives, from whom; who is told to stop when the same member begins anew.
+    arriving: Mutex<Arriving>,
 }
 
 /// Why a file was not stored.
@@ -195,7 +206,8 @@ impl Receiver {
         let offer = offer.map_err(|_| Trouble::Lost("no offer came".to_owned()))??;
         let name = self.accept(stream, &offer)?;
         say(stream, Reply::Checking).await?;
-        let mut part = on_disk(|| Part::open(&self.folder, name.clone(), &offer))?;
+        let replaced = Arc::new(Notify::new());
+        let mut part = self.open(stream.peer().key(), &name, &offer, &replaced).await?;
         let label = events::label(stream.peer());
         let progress =
             Progress::new(self.out, "in", stream.connection(), &offer, &name, part.have());
@@ -206,7 +218,11 @@ impl Receiver {
         })?;
         let (progress, _) = told.insert((progress, label));
         say(stream, Reply::From(have)).await?;
-        match content(stream, &mut part, progress).await {
+        let arrived = tokio::select! {
+            arrived = content(stream, &mut part, progress) => arrived,
+            () = replaced.notified() => Err(Trouble::Lost("the sender has begun anew".to_owned())),
+        };
+        match arrived {
             Ok(()) => Ok(on_disk(|| part.finish())?),
             Err(Trouble::Declined(Decline::Size, words)) => {
                 // It was announced otherwise: nothing of it is worth keeping.
@@ -214,6 +230,35 @@ impl Receiver {
                 Err(Trouble::Declined(Decline::Size, words))
             }
             Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Opens the part. A sender that was killed begins anew before its former connection is known to be dead, so the
+    /// former transfer of the same file by the same member makes room.
+    async fn open(
+        &self,
+        from: KeyId,
+        name: &str,
+        offer: &Offer,
+        replaced: &Arc<Notify>,
+    ) -> Result<Part, PartError> {
+        let former = {
+            let mut arriving = self.arriving.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that are over have let go of theirs.
+            arriving.retain(|_, notify| Arc::strong_count(notify) > 1);
+            arriving.insert((from, offer.hash), Arc::clone(replaced))
+        };
+        if let Some(former) = &former {
+            former.notify_one();
+        }
+        let start = Instant::now();
+        loop {
+            match on_disk(|| Part::open(&self.folder, name.to_owned(), offer)) {
+                Err(PartError::Busy) if former.is_some() && start.elapsed() < MAKING_ROOM => {
+                    tokio::time::sleep(MAKING_ROOM / 100).await;
+                }
+                opened => return opened,
+            }
         }
     }
 
