@@ -29,8 +29,8 @@ impl Group {
     /// ([`GroupEvent::PasswordRejected`](crate::GroupEvent::PasswordRejected)). Until then [`is_pending`](Self::is_pending)
     /// is true, also after a restart, and [`open`](Self::open) opens the group.
     ///
-    /// Joining again replaces the password, also while the group is open: the next attempt takes the new one. Whoever has
-    /// a membership already gets a handle as [`open`](Self::open) gives it, and nothing else happens: `is_pending` is
+    /// Joining again replaces the password, also while the group is open: the next attempt takes the new one. Where the new
+    /// invitation says that members are, it looks from the group's next opening on. Whoever has a membership already gets a handle as [`open`](Self::open) gives it, and nothing else happens: `is_pending` is
     /// false then.
     ///
     /// What is stored is not the password, but as good as it for this one group. It is readable by this user only, and
@@ -147,7 +147,7 @@ impl Group {
 }
 
 /// Does work that takes long on a thread that may block; `None` if the runtime ends first.
-async fn aside<R: Send + 'static>(
+pub(crate) async fn aside<R: Send + 'static>(
     runtime: &Handle,
     work: impl FnOnce() -> R + Send + 'static,
 ) -> Option<R> {
@@ -281,6 +281,7 @@ impl Node {
         if let Some(instance) = shared.instance(&group) {
             let handle = Group::further(Arc::clone(&instance)).ok_or(GroupError::InUse)?;
             if handle.is_pending() {
+                shared.store.set_hints(&group, invitation.hints(), false)?;
                 shared.store.save_pending(&group, &stored)?;
                 shared.driver.call(|node, _| {
                     // Unless the membership has come meanwhile.

@@ -199,6 +199,23 @@ async fn a_pending_group_can_be_deleted_or_joined_by_name_instead() {
 }
 
 #[tokio::test]
+async fn a_further_invitation_says_where_members_are_now() {
+    let ann = Group::create(&node("Ann"), options(Roles::MEMBER)).unwrap();
+    let homeless = ann.invite_by_password().unwrap();
+    assert!(homeless.hints().is_empty());
+    within(ann.connect_and_wait()).await.unwrap();
+    let found = ann.invite_by_password().unwrap();
+    let bob = node("Bob");
+    let group = join(&bob, &homeless, PASSWORD).await;
+    let again = join(&bob, &found, PASSWORD).await;
+    within(again.close()).await.unwrap();
+    within(group.close()).await.unwrap();
+    let group = Group::open(&bob, ann.name()).unwrap();
+    within(group.connect_and_wait()).await.unwrap();
+    assert!(!group.is_pending());
+}
+
+#[tokio::test]
 async fn who_may_not_issue_names_one_who_may() {
     // Made while the creator is offline, it names nobody; so Carol asks Bob first.
     let ann_node = node("Ann");
