@@ -12,6 +12,7 @@ use p2p_crypto::{
 use crate::clock::now;
 use crate::error::{AdminError, Closed, GroupError};
 use crate::group::Group;
+use crate::password::aside;
 use crate::peer::Target;
 use crate::publishing::Signed;
 
@@ -171,7 +172,10 @@ impl Group {
     /// [`AdminError::Argument`] for another group's invitation; [`AdminError::Crypto`] as [`Group::join`]; what the store
     /// gives.
     pub async fn accept_renewal(&self, invitation: &Invitation) -> Result<(), AdminError> {
-        let objects = self.renewed_by(invitation)?;
+        let (group, given) = (self.clone(), invitation.clone());
+        // Where members may be found goes to the disk at once.
+        let work = move || group.renewed_by(&given);
+        let objects = aside(&self.handle.instance.node.runtime, work).await.ok_or(Closed)??;
         unless_superseded(self.publish(objects).await)
     }
 
