@@ -8,13 +8,14 @@
 //! spare blocks of a flash disk, and backups may still have what was there.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::secrets::{
-    private_options, read_private, remove_if_there, sync_folder, unfinished, write_private,
+    overwrite, private_options, read_private, remove_if_there, sync_folder, unfinished,
+    write_private,
 };
 use crate::{PENDING_INVITATION_MAX, PENDING_SECRET_MAX, Pending, StoreError};
 
@@ -81,7 +82,7 @@ pub(crate) fn wipe(folder: &Path) -> Result<(), StoreError> {
     let path = folder.join(NAME);
     let wipe = || {
         let Some(file) = open(&path)? else { return Ok(()) };
-        // Under this name it is nothing, however far this comes; the next claim of the group deletes it.
+        // Under this name it is nothing, however far this comes; the next claim of the group overwrites and deletes it.
         let doomed = unfinished(&path);
         fs::rename(&path, &doomed)?;
         let overwritten = overwrite(file);
@@ -96,12 +97,6 @@ fn open(path: &Path) -> io::Result<Option<File>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }
-}
-
-fn overwrite(mut file: File) -> io::Result<()> {
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(FILE_MAX);
-    file.write_all(&vec![0; length])?;
-    file.sync_all()
 }
 
 #[cfg(test)]

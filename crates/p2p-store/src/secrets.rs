@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 /// What the names of unfinished files begin with.
 const UNFINISHED: &str = ".new-";
+/// So much of a file is overwritten, in bytes: more than any that holds a secret has.
+const OVERWRITTEN_MAX: usize = 1 << 20;
 
 /// A file that is written but not yet in its place; dropped, it is deleted.
 #[derive(Debug)]
@@ -92,15 +94,28 @@ pub(crate) fn unfinished(target: &Path) -> PathBuf {
     target.with_file_name(format!("{UNFINISHED}{}-{number}", std::process::id()))
 }
 
-/// Deletes what killed writers left in a folder that this process alone writes to.
+/// Overwrites and deletes what killed writers left in a folder that this process alone writes to: it may be a secret.
 pub(crate) fn clean(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            remove_if_there(&entry.path())?;
+            let path = entry.path();
+            let overwritten = match entry.file_type()?.is_file() {
+                true => private_options().open(&path).and_then(overwrite),
+                false => Ok(()),
+            };
+            // What cannot be overwritten is better gone than there.
+            remove_if_there(&path).and(overwritten)?;
         }
     }
     Ok(())
+}
+
+/// Overwrites a file with zeros, and waits until the disk has them.
+pub(crate) fn overwrite(mut file: File) -> io::Result<()> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(OVERWRITTEN_MAX);
+    file.write_all(&vec![0; length])?;
+    file.sync_all()
 }
 
 /// Deletes a file; that it is missing is no error.
@@ -147,8 +162,14 @@ mod tests {
     fn clean_removes_unfinished_files_only() {
         let folder = tempfile::tempdir().unwrap();
         write_private(&folder.path().join("key"), b"kept").unwrap();
-        fs::write(folder.path().join(".new-1-2"), b"half").unwrap();
+        let unfinished = folder.path().join(".new-1-2");
+        fs::write(&unfinished, b"half").unwrap();
+        // A second name of the same file shows what became of its bytes.
+        let elsewhere = tempfile::tempdir_in(folder.path().parent().unwrap()).unwrap();
+        let other_name = elsewhere.path().join("other");
+        fs::hard_link(&unfinished, &other_name).unwrap();
         clean(folder.path()).unwrap();
+        assert_eq!(fs::read(&other_name).unwrap(), [0; 4], "half a secret is a secret");
         let names: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["key"]);
