@@ -44,9 +44,11 @@ impl Stage {
 }
 
 /// What the authority keeps something secret for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     number: u64,
+    /// What the joiner's password is compared with, if there is anything.
+    verifier: Option<Bytes>,
     /// Whom to tell if it comes to nothing: a joiner that has our answer has had its guess.
     guessing: Option<(GroupKey, KeyId, Address)>,
 }
@@ -72,7 +74,7 @@ impl<A: Authority> Node<A> {
         let (number, entropy) = (self.fresh_id(), self.entropy());
         let session = self.authority.session(&binding, group);
         let share = self.authority.password_start(number, group, &session, &peer, entropy)?;
-        Some((Frame::PakeShare(share), Exchange { number, guessing: None }))
+        Some((Frame::PakeShare(share), Exchange { number, verifier: None, guessing: None }))
     }
 
     /// The first message is out on this stream.
@@ -162,7 +164,8 @@ impl<A: Authority> Node<A> {
         );
         let Ok(answer) = answer else { return self.refuse_later(id, stream) };
         let guessing = group.map(|group| (group, peer, remote));
-        self.exchanges.insert((id, stream), Exchange { number, guessing });
+        let verifier = known.map(|(_, verifier)| verifier);
+        self.exchanges.insert((id, stream), Exchange { number, verifier, guessing });
         if let Some(control) = self.links.get_mut(&id).and_then(|l| l.control_mut(stream)) {
             control.phase = Phase::Password(Stage::Answered);
         }
@@ -192,7 +195,8 @@ impl<A: Authority> Node<A> {
 
     /// Admitting: the joiner's confirmation. Whoever knows the password gets a membership, or hears who issues them.
     fn on_confirmation(&mut self, id: LinkId, stream: StreamId, confirmation: &[u8]) {
-        let Some(number) = self.exchanges.get(&(id, stream)).map(|e| e.number) else { return };
+        let Some(exchange) = self.exchanges.get(&(id, stream)) else { return };
+        let (number, verifier) = (exchange.number, exchange.verifier.clone());
         let checked = self.authority.password_check(number, confirmation);
         let Some(link) = self.links.get_mut(&id) else { return };
         let (peer, remote) = (link.peer, link.remote);
@@ -204,7 +208,7 @@ impl<A: Authority> Node<A> {
         if let Some(exchange) = self.exchanges.get_mut(&(id, stream)) {
             exchange.guessing = None;
         }
-        let Some(frame) = self.admit(group, &peer, number) else {
+        let Some(frame) = self.admit(group, &peer, number, verifier) else {
             return self.refuse_later(id, stream);
         };
         self.write(id, stream, &frame);
@@ -223,11 +227,22 @@ impl<A: Authority> Node<A> {
         }
     }
 
-    /// What a joiner gets who knows the password; `None` for one whose memberships are taken back.
-    fn admit(&mut self, key: GroupKey, peer: &KeyId, number: u64) -> Option<Frame> {
+    /// What a joiner gets who knows the password; `None` for one whose memberships are taken back, and if the password
+    /// was changed in the meantime.
+    fn admit(
+        &mut self,
+        key: GroupKey,
+        peer: &KeyId,
+        number: u64,
+        verifier: Option<Bytes>,
+    ) -> Option<Frame> {
         let wall = self.now.wall;
         let group = self.groups.get(&key)?;
-        let role = group.objects.properties.as_ref()?.password.as_ref()?.role;
+        let password = group.objects.properties.as_ref()?.password.as_ref()?;
+        let role = password.role;
+        if verifier.as_ref() != Some(&password.verifier) {
+            return None;
+        }
         let issued = match group.is_in_force(&group.own, wall) {
             true => self.authority.password_issue(number, role, &wall).ok(),
             false => None,

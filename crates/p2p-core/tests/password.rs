@@ -258,6 +258,23 @@ fn a_revoked_identity_gets_nothing_by_password() {
 }
 
 #[test]
+fn a_password_that_was_changed_in_the_middle_opens_nothing() {
+    let (mut world, groups) = group(1);
+    world.net.delay = 200 * MS;
+    let (m, joined) = joiner(&mut world, PASSWORD, &[0]);
+    world.connect(m, joined, &[]);
+    let answered = |o: &Output| matches!(o, Output::Write { head, .. } if head.as_slice()[0] == PAKE_ANSWER as u8);
+    world.until("an answer", |w| w.machines[0].outputs.iter().any(answered));
+    let changed = properties(key(GROUP), 2, "password another");
+    world.call(0, Act::Publish(groups[0], ObjectKind::Properties, changed)).unwrap();
+    world.until("the failure", |w| !failures(w, m).is_empty());
+    assert_eq!(failures(&world, m), [Code::PEER_E_NOT_AUTHORIZED]);
+    assert_eq!(renewed(&world, m), []);
+    world.run(SECOND);
+    nothing_is_kept(&world);
+}
+
+#[test]
 fn without_membership_and_password_no_group_opens() {
     let mut world = World::new(1);
     let m = world.machine();

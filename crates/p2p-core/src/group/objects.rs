@@ -29,6 +29,8 @@ pub(crate) struct Objects {
     pub(crate) revocations: Revocations,
     /// For each member the one that counts: see [`Objects::rank`].
     pub(crate) credentials: BTreeMap<KeyId, Arc<Credential>>,
+    /// Whose each of them is.
+    credential_ids: BTreeMap<ObjectId, KeyId>,
     credential_bytes: usize,
     pub(crate) properties: Option<Arc<Properties>>,
 }
@@ -47,8 +49,8 @@ impl Objects {
         let revocation = || self.revocations.get(id).cloned().map(Object::Revocation);
         let properties = || self.properties.clone().filter(|p| p.id == *id).map(Object::Properties);
         let credential = || {
-            let found = self.credentials.values().find(|credential| credential.id == *id);
-            found.cloned().map(Object::Credential)
+            let found = self.credentials.get(self.credential_ids.get(id)?)?;
+            Some(Object::Credential(found.clone()))
         };
         revocation().or_else(properties).or_else(credential)
     }
@@ -131,6 +133,10 @@ impl Objects {
             weaker.iter().filter_map(|key| self.credentials.remove(key)).collect();
         self.credential_bytes = bytes - gone.iter().map(|c| c.member.chain.len()).sum::<usize>();
         gone.extend(self.credentials.insert(key, credential.clone()));
+        for credential in &gone {
+            self.credential_ids.remove(&credential.id);
+        }
+        self.credential_ids.insert(credential.id, key);
         Kept::New(gone.into_iter().map(|gone| gone.id).collect())
     }
 
