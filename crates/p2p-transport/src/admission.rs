@@ -44,8 +44,10 @@ struct Rate {
 
 impl Rate {
     /// Whether another may come at `now`, if the earlier ones are paid for at `paid`.
-    fn allows(self, paid: Instant, now: Instant) -> bool {
-        paid.saturating_duration_since(now) < self.every * self.burst
+    fn allows(self, paid: Instant, now: Instant, validated: bool) -> bool {
+        // Half is left to those who have shown that they receive: forged sources take nothing from them.
+        let burst = if validated { self.burst } else { self.burst / 2 };
+        paid.saturating_duration_since(now) < self.every * burst
     }
 
     /// When all are paid for, with another one at `now`.
@@ -78,7 +80,7 @@ impl Gate {
         let mut state = self.state();
         let total: usize = state.underway.values().sum();
         let same = prefix.and_then(|prefix| state.underway.get(&prefix).copied()).unwrap_or(0);
-        let soon = prefix.is_some_and(|prefix| !state.may(prefix, now));
+        let soon = prefix.is_some_and(|prefix| !state.may(prefix, validated, now));
         let admission =
             if !validated && (soon || total >= PENDING_RETRY || same >= PENDING_PER_PREFIX_RETRY) {
                 Admission::Retry
@@ -107,11 +109,11 @@ impl Gate {
 }
 
 impl State {
-    fn may(&self, prefix: u64, now: Instant) -> bool {
+    fn may(&self, prefix: u64, validated: bool, now: Instant) -> bool {
         let known = self.prefixes.get(&prefix);
         let room = known.is_some() || self.prefixes.len() < PREFIXES_MAX || self.rests(now);
-        room && known.is_none_or(|paid| PER_PREFIX.allows(*paid, now))
-            && self.all.is_none_or(|paid| ALL.allows(paid, now))
+        room && known.is_none_or(|paid| PER_PREFIX.allows(*paid, now, validated))
+            && self.all.is_none_or(|paid| ALL.allows(paid, now, validated))
     }
 
     /// Whether some prefix has rested and can be forgotten.
@@ -240,6 +242,28 @@ mod tests {
         door.now += Duration::from_secs(1);
         let all: usize = (0..100).map(|prefix| door.visits(prefix, 32)).sum();
         assert_eq!(all, 64);
+    }
+
+    #[test]
+    fn forged_sources_do_not_use_up_the_turns_of_those_who_receive() {
+        let mut door = Door::new();
+        for prefix in 0..10_000 {
+            door.inside.clear();
+            door.knock(Some(prefix), false);
+            door.knock(Some(20_000), false);
+        }
+        door.inside.clear();
+        assert_eq!(door.knock(Some(1), true), Admission::Accept, "there is room left over all");
+        assert_eq!(door.knock(Some(20_000), true), Admission::Accept, "and for this one");
+        // Nor do they take whatever becomes free before anybody else does.
+        for _ in 0..20 {
+            door.now += Duration::from_millis(100);
+            for prefix in 0..100 {
+                door.inside.clear();
+                door.knock(Some(prefix), false);
+            }
+            assert_eq!(door.knock(Some(30_000), true), Admission::Accept);
+        }
     }
 
     #[test]
