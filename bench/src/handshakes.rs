@@ -9,6 +9,7 @@ use p2p_core::{Address, KeyId};
 use p2p_group::{DirectConnection, Group, InviteOptions, Node};
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::cost::worked;
 use crate::dialler::Dialler;
 use crate::{Failure, Sample, limit, median, mib_per_second, micros, ours};
 
@@ -156,7 +157,7 @@ impl Called {
     fn cost(&self, spoil: bool, runtime: &Handle) -> Result<(f64, f64), Failure> {
         let mut dialler = self.dialler(spoil, runtime)?;
         let mut walls = Vec::new();
-        let before = worked()?;
+        let before = worked(Some(SERVER))?;
         for _ in 0..COSTED {
             dialler.prepare()?;
             let begun = Instant::now();
@@ -167,7 +168,7 @@ impl Called {
             walls.push(micros(begun.elapsed()));
             dialler.leave()?;
         }
-        let cpu = micros(worked()? - before) / COSTED as f64;
+        let cpu = micros(worked(Some(SERVER))? - before) / COSTED as f64;
         runtime.block_on(dialler.end());
         Ok((median(walls.into_iter()), cpu))
     }
@@ -270,19 +271,4 @@ async fn burst_of_quinn() -> Result<f64, Failure> {
         standing.iter().for_each(|fresh| fresh.close(0u32.into(), b""));
     }
     Ok(median(rates.into_iter()))
-}
-
-/// What the threads of the called node have worked so far. Only Linux tells.
-fn worked() -> Result<Duration, Failure> {
-    let mut nanos = 0_u64;
-    for entry in std::fs::read_dir("/proc/self/task")? {
-        let path = entry?.path();
-        // A thread may end while we look.
-        let Ok(name) = std::fs::read_to_string(path.join("comm")) else { continue };
-        if name.trim_end() == SERVER {
-            let line = std::fs::read_to_string(path.join("schedstat"))?;
-            nanos += line.split_whitespace().next().ok_or("schedstat is empty")?.parse::<u64>()?;
-        }
-    }
-    Ok(Duration::from_nanos(nanos))
 }

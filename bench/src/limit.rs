@@ -20,7 +20,10 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{ECHOES, Failure, MESSAGE, OPENS, Sample, mib_per_second, micros};
+use crate::cost::worked;
+use crate::{
+    ECHOES, Failure, MESSAGE, OPENS, Sample, messages, mib_per_second, micros, seconds_per_gib,
+};
 
 pub(crate) async fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure> {
     let (server, client) = (endpoint()?, endpoint()?);
@@ -29,7 +32,10 @@ pub(crate) async fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), F
     let mut push = |workload, value| samples.push(Sample { workload, peer: "quinn", value });
 
     let connection = client.connect(address, "peer")?.await?;
+    let before = worked(None)?;
     push("bulk", mib_per_second(mib, bulk(&connection, mib).await?));
+    push("cpu_per_gib", seconds_per_gib(mib, worked(None)? - before));
+    push("messages", messages::quinn(&connection).await?);
     push("round_trip", micros(echoes(&connection).await?) / ECHOES as f64);
     let mut opens = Vec::new();
     for _ in 0..OPENS {
@@ -49,8 +55,14 @@ pub(crate) async fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), F
 /// The first byte of a stream says what the server does with it.
 const SINK: u8 = 0;
 pub(crate) const ECHO: u8 = 1;
+/// What follows is taken apart.
+pub(crate) const MESSAGES: u8 = 2;
+/// What follows is not read.
+pub(crate) const STALL: u8 = 3;
+/// Streams of a connection, as ours allow them once the peer has proven itself.
+const STREAMS: u32 = 128;
 
-async fn bulk(connection: &Connection, mib: usize) -> Result<Duration, Failure> {
+pub(crate) async fn bulk(connection: &Connection, mib: usize) -> Result<Duration, Failure> {
     let (mut send, mut recv) = connection.open_bi().await?;
     let message = Bytes::from(vec![7; MESSAGE]);
     let begun = Instant::now();
@@ -64,7 +76,7 @@ async fn bulk(connection: &Connection, mib: usize) -> Result<Duration, Failure> 
     Ok(begun.elapsed())
 }
 
-async fn echoes(connection: &Connection) -> Result<Duration, Failure> {
+pub(crate) async fn echoes(connection: &Connection) -> Result<Duration, Failure> {
     let (mut send, mut recv) = connection.open_bi().await?;
     let mut buffer = [0; 64];
     send.write_all(&[ECHO]).await?;
@@ -77,9 +89,20 @@ async fn echoes(connection: &Connection) -> Result<Duration, Failure> {
 }
 
 pub(crate) async fn serve(endpoint: Endpoint) {
+    serve_until(endpoint, drop).await;
+}
+
+/// The same; `seen` gets every connection.
+pub(crate) async fn serve_until(
+    endpoint: Endpoint,
+    seen: impl Fn(Connection) + Clone + Send + 'static,
+) {
     while let Some(incoming) = endpoint.accept().await {
+        let seen = seen.clone();
         tokio::spawn(async move {
             let Ok(connection) = incoming.await else { return };
+            connection.set_max_concurrent_bi_streams(STREAMS.into());
+            seen(connection.clone());
             while let Ok((send, recv)) = connection.accept_bi().await {
                 // A client that leaves ends its streams with an error; that is how each round ends.
                 tokio::spawn(async move { drop(stream(send, recv).await) });
@@ -91,6 +114,11 @@ pub(crate) async fn serve(endpoint: Endpoint) {
 async fn stream(mut send: quinn::SendStream, mut recv: quinn::RecvStream) -> Result<(), Failure> {
     let mut kind = [0];
     recv.read_exact(&mut kind).await?;
+    match kind[0] {
+        STALL => std::future::pending().await,
+        MESSAGES => drop(messages::take(&mut recv).await?),
+        _ => {}
+    }
     while let Some(chunk) = recv.read_chunk(usize::MAX, true).await? {
         if kind[0] == ECHO {
             send.write_chunk(chunk.bytes).await?;

@@ -8,13 +8,16 @@ use p2p_core::{Address, KeyId};
 use p2p_crypto::Invitation;
 use p2p_group::{DirectConnection, Group, Guid, Identity, InviteOptions};
 
+use crate::cost::worked;
 use crate::dialler::Dialler;
-use crate::{ECHOES, Failure, MESSAGE, OPENS, Sample, mib_per_second, micros};
+use crate::{
+    ECHOES, Failure, MESSAGE, OPENS, Sample, messages, mib_per_second, micros, seconds_per_gib,
+};
 
 /// What is only read, what is sent back, and the last message of a bulk.
-const SINK: Guid = Guid::from_u128(1);
+pub(crate) const SINK: Guid = Guid::from_u128(1);
 const ECHO: Guid = Guid::from_u128(2);
-const LAST: Guid = Guid::from_u128(3);
+pub(crate) const LAST: Guid = Guid::from_u128(3);
 
 pub(crate) async fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure> {
     let mut push = |workload, value| samples.push(Sample { workload, peer: "p2p", value });
@@ -33,7 +36,10 @@ pub(crate) async fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), F
     let joined = Group::join(&client, &invitation)?;
     joined.connect_and_wait().await?;
     let connection = joined.direct(server.identity().key()).await?;
+    let before = worked(None)?;
     push("bulk", mib_per_second(mib, bulk(&connection, mib).await?));
+    push("cpu_per_gib", seconds_per_gib(mib, worked(None)? - before));
+    push("messages", messages::ours(&connection).await?);
     push("round_trip", micros(echoes(&connection).await?) / ECHOES as f64);
     drop(connection);
     joined.close().await?;
@@ -61,7 +67,7 @@ pub(crate) fn limited_node(name: &str) -> Result<p2p_group::Node, Failure> {
     Ok(builder(name)?.limit_loopback().start()?)
 }
 
-fn builder(name: &str) -> Result<p2p_group::NodeBuilder, Failure> {
+pub(crate) fn builder(name: &str) -> Result<p2p_group::NodeBuilder, Failure> {
     Ok(p2p_group::Node::builder(Identity::in_memory(name)?).listen_at(["[::1]:0".parse()?]))
 }
 
@@ -89,7 +95,7 @@ pub(crate) async fn bulk(connection: &DirectConnection, mib: usize) -> Result<Du
     Ok(begun.elapsed())
 }
 
-async fn echoes(connection: &DirectConnection) -> Result<Duration, Failure> {
+pub(crate) async fn echoes(connection: &DirectConnection) -> Result<Duration, Failure> {
     let message = Bytes::from(vec![7; 64]);
     let begun = Instant::now();
     for _ in 0..ECHOES {
