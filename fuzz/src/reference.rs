@@ -452,7 +452,13 @@ impl Reference {
     /// A frame on a stream that is known; `body` as it is sent.
     pub(crate) fn framed(&mut self, stream: u64, kind: u64, body: &[u8]) {
         let Some(known) = self.streams.get(&stream) else { return };
-        let Some(nth) = known.conn else { return self.reset(stream, reset::VIOLATION) };
+        let Some(nth) = known.conn else {
+            // After the node's FIN what still comes is dropped, so that what it said last arrives.
+            if !known.done {
+                self.reset(stream, reset::VIOLATION);
+            }
+            return;
+        };
         let Some(conn) = self.conns.get_mut(&nth) else { return };
         let (sent, received, delivered) = (conn.sent, conn.received, conn.delivered);
         let whole = conn.partial.is_none();
