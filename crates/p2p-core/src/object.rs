@@ -182,7 +182,7 @@ impl Reason {
 }
 
 /// A group's properties as its creator signed them. What the core does not need of them is in `bytes`.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Properties {
     /// Their identity.
     pub id: ObjectId,
@@ -194,14 +194,32 @@ pub struct Properties {
     pub bytes: Bytes,
 }
 
+impl fmt::Debug for Properties {
+    /// Without the bytes: what is in them is the verifier as well.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Properties")
+            .field("id", &self.id)
+            .field("version", &self.version)
+            .field("password", &self.password)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What members need in order to admit whoever knows the group's password. It does not contain the password, and nobody
 /// can log in with it.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Password {
     /// The role that is granted.
     pub role: Roles,
     /// For the authority: what it compares with.
     pub verifier: Bytes,
+}
+
+impl fmt::Debug for Password {
+    /// The role: from the verifier a password could be guessed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Password").field("role", &self.role).finish_non_exhaustive()
+    }
 }
 
 /// A membership for somebody to pick up.
