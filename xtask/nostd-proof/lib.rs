@@ -12,7 +12,9 @@ use core::panic::PanicInfo;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use p2p_core::{Authority, Code, Config, FileTime, Input, KeyId, Member, Node, Now, Refusal};
+use p2p_core::{
+    Authority, Code, Config, FileTime, Input, KeyId, Member, Node, Now, Object, ObjectKind, Refusal,
+};
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
@@ -86,6 +88,10 @@ impl Authority for Hermit {
     ) -> Result<Arc<Member>, Refusal> {
         Err(Refusal { code: Code::CRYPT_E_NO_MATCH, detail: Code::CERT_E_ROLE })
     }
+    fn verify_object(&self, _: &KeyId, _: ObjectKind, _: &bytes::Bytes) -> Result<Object, Refusal> {
+        Err(Refusal { code: Code::CRYPT_E_NO_SIGNER, detail: Code::TRUST_E_NOSIGNATURE })
+    }
+    fn adopt(&mut self, _: &KeyId, _: bytes::Bytes) {}
 }
 
 /// Starts a node, turns its wheel once, and counts what it wants done.

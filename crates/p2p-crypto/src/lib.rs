@@ -27,13 +27,11 @@ pub use identity::{Identity, IdentityInfo, TlsPeer, verify_tls_certificate};
 pub use invitation::{
     AnyInvitation, Invitation, IssueRequest, PasswordInvitation, PasswordRequest,
 };
-pub use key::{KeyKind, KeySource, KeySourceError};
 pub use issue::{MembershipRequest, RenewalRequest, issue_membership, renew};
+pub use key::{KeyKind, KeySource, KeySourceError};
 pub use keyring::Keyring;
 pub use name::{NameError, PeerName, check_friendly_name};
-pub use object::{
-    GroupFlags, GroupProperties, RevocationRequest, Schemes, revoke, verify_object,
-};
+pub use object::{GroupFlags, GroupProperties, RevocationRequest, Schemes, revoke, verify_object};
 pub use password::{
     ExchangeBinding, PasswordJoiner, PasswordMember, PasswordParameters, PasswordSecret,
     PasswordVerifier, check_password, issue_by_password,

@@ -113,7 +113,10 @@ fn keys_and_certificates_that_do_not_belong_together_are_refused() {
     assert_eq!(root(ada.pkcs8().unwrap(), ada.certificate()), purpose);
     let mut damaged = group.certificate().to_vec();
     *damaged.last_mut().unwrap() ^= 1;
-    assert_eq!(root(group.pkcs8().unwrap(), &damaged), ("CRYPT_E_HASH_VALUE", "TRUST_E_CERT_SIGNATURE"));
+    assert_eq!(
+        root(group.pkcs8().unwrap(), &damaged),
+        ("CRYPT_E_HASH_VALUE", "TRUST_E_CERT_SIGNATURE")
+    );
 }
 
 #[test]
