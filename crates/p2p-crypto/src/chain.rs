@@ -287,7 +287,7 @@ fn may_hand_on(held: &[String], child: &Certificate) -> bool {
 }
 
 /// The certificates of a chain, as bytes; their number and sizes are within the limits.
-fn split(chain: &[u8]) -> Result<Vec<&[u8]>, Cause> {
+pub(crate) fn split(chain: &[u8]) -> Result<Vec<&[u8]>, Cause> {
     if chain.len() > CHAIN_MAX {
         return Err(Cause::TooLarge);
     }

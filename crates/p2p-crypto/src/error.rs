@@ -88,6 +88,12 @@ impl CryptoError {
         CryptoError::Refused { code: refusal.code, cause, refusal }
     }
 
+    /// A group's configuration is refused for `cause`.
+    pub(crate) fn configuring(cause: Cause) -> CryptoError {
+        let code = cause.configuring_code();
+        CryptoError::Refused { code, cause, refusal: cause.refusal() }
+    }
+
     /// Something that was to be issued is refused for `cause`.
     pub(crate) fn issuing(cause: Cause) -> CryptoError {
         let code = cause.issuing_code();

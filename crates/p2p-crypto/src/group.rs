@@ -100,7 +100,11 @@ impl GroupIdentity {
     /// # Errors
     /// What is wrong with the certificate; [`Cause::KeyMissing`], [`Cause::KeyUnreadable`] or [`Cause::KeyForeign`].
     pub fn from_parts(pkcs8: &[u8], root_der: &[u8]) -> Result<GroupIdentity, Refusal> {
-        Ok(GroupIdentity::assemble(SigningKey::from_pkcs8(pkcs8)?, root_der)?)
+        Ok(GroupIdentity::load(pkcs8, root_der)?)
+    }
+
+    pub(crate) fn load(pkcs8: &[u8], root_der: &[u8]) -> Result<GroupIdentity, Cause> {
+        GroupIdentity::assemble(SigningKey::from_pkcs8(pkcs8)?, root_der)
     }
 
     /// Hash of the group's public key: the group inside the protocol.

@@ -4,6 +4,7 @@
 mod cache;
 mod certificate;
 mod chain;
+mod config;
 mod error;
 mod export;
 mod group;
@@ -16,11 +17,13 @@ mod name;
 mod object;
 mod password;
 mod refusal;
+mod sealed;
 mod stretch;
 mod xml;
 
 pub use cache::ChainCache;
 pub use chain::{ChainInfo, inspect_chain, verify_chain, verify_chain_with};
+pub use config::GroupConfig;
 pub use error::CryptoError;
 pub use group::GroupIdentity;
 pub use identity::{Identity, IdentityInfo, TlsPeer, verify_tls_certificate};

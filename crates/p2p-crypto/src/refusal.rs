@@ -30,6 +30,8 @@ pub enum Surface {
     /// [`Identity::import`](crate::Identity::import): an identity under a password;
     /// [`Identity::from_pkcs8`](crate::Identity::from_pkcs8).
     Importing,
+    /// [`GroupConfig::import`](crate::GroupConfig::import): a membership, and perhaps the group's key, from another machine.
+    Configuration,
     /// [`verify_object`](crate::verify_object): a revocation, the group's properties or a credential that members pass on.
     Object,
     /// [`PasswordJoiner`](crate::PasswordJoiner), [`PasswordMember`](crate::PasswordMember): joining by password;
@@ -42,10 +44,20 @@ pub enum Surface {
 use Surface::*;
 
 /// Whatever reads certificates.
-const CERTIFICATES: &[Surface] =
-    &[Tls, Chain, Description, Invitation, Issuing, Loading, Importing, Object, Password];
+const CERTIFICATES: &[Surface] = &[
+    Tls,
+    Chain,
+    Description,
+    Invitation,
+    Issuing,
+    Loading,
+    Importing,
+    Configuration,
+    Object,
+    Password,
+];
 /// Whatever reads whole chains.
-const CHAINS: &[Surface] = &[Chain, Invitation, Issuing, Object];
+const CHAINS: &[Surface] = &[Chain, Invitation, Issuing, Configuration, Object];
 
 /// A row of the table: cause, code, detail, meaning, and where it surfaces.
 type Row = (Cause, Code, Code, &'static str, &'static [Surface]);
@@ -75,9 +87,9 @@ causes! {
     KeyUsage = CRYPT_E_ASN1_CONSTRAINT, CERT_E_WRONG_USAGE, CERTIFICATES, "The key usage or extended key usage is not the one due.";
     UnknownRole = CRYPT_E_ASN1_CONSTRAINT, CERT_E_INVALID_POLICY, CERTIFICATES, "A role is unknown.";
     WrongType = CRYPT_E_ASN1_CONSTRAINT, CERT_E_PURPOSE, &[Tls, Description, Loading, Importing, Password], "The certificate is of another type than the one due here.";
-    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Chain, Description, Invitation, Issuing, Importing, Object, Password], "The list of certificates, the XML, or what recognises a password is broken.";
-    Base64 = CRYPT_E_BAD_ENCODE, NTE_BAD_DATA, &[Description, Invitation, Importing], "The base64 is broken.";
-    WrongPassword = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Importing, Password], "The password is wrong, or what it protects was altered.";
+    Container = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Chain, Description, Invitation, Issuing, Importing, Configuration, Object, Password], "The list of certificates, the XML, or what recognises a password is broken.";
+    Base64 = CRYPT_E_BAD_ENCODE, NTE_BAD_DATA, &[Description, Invitation, Importing, Configuration], "The base64 is broken.";
+    WrongPassword = CRYPT_E_BAD_MSG, NTE_BAD_DATA, &[Importing, Configuration, Password], "The password is wrong, or what it protects was altered.";
     UnknownAlgorithm = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_ALGID, CERTIFICATES, "The algorithm of a signature or key is not supported.";
     WeakKey = CRYPT_E_UNKNOWN_ALGO, NTE_BAD_PUBLIC_KEY, CERTIFICATES, "The public key is weak or malformed.";
     CertificateSignature = CRYPT_E_HASH_VALUE, TRUST_E_CERT_SIGNATURE, CERTIFICATES, "The signature of a certificate is wrong.";
@@ -86,23 +98,23 @@ causes! {
     OtherKind = CRYPT_E_BAD_MSG, CERT_E_PURPOSE, &[Invitation], "The invitation is of the other kind: by a password, or not.";
     SignerMissing = CRYPT_E_SIGNER_NOT_FOUND, CERT_E_CHAINING, &[Invitation], "The member who signed is not in the chain.";
     Links = CRYPT_E_ISSUER_SERIALNUMBER, CERT_E_ISSUERCHAINING, CERTIFICATES, "Two links do not fit: issuer, key identifier or group differs.";
-    OtherRoot = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_UNTRUSTEDROOT, &[Chain, Object], "The chain ends in another key than the group's.";
+    OtherRoot = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_UNTRUSTEDROOT, &[Chain, Configuration, Object], "The chain ends in another key than the group's.";
     RootMissing = CRYPT_E_NO_TRUSTED_SIGNER, CERT_E_CHAINING, CHAINS, "The chain does not begin with a group's root.";
     SelfSigned = CRYPT_E_SELF_SIGNED, CERT_E_PURPOSE, CHAINS, "A root or self-signed certificate stands where a membership is due.";
     ChainTooLong = CRYPT_E_BAD_LEN, CERT_E_PATHLENCONST, CHAINS, "The chain is longer than 24 members.";
-    OtherIdentity = CRYPT_E_NO_MATCH, CERT_E_CN_NO_MATCH, &[Chain, Joining, Issuing, Importing, Password], "The identity is not the one expected.";
+    OtherIdentity = CRYPT_E_NO_MATCH, CERT_E_CN_NO_MATCH, &[Chain, Joining, Issuing, Importing, Configuration, Password], "The identity is not the one expected.";
     NameNotKey = CRYPT_E_NO_MATCH, CERT_E_INVALID_NAME, CERTIFICATES, "The name is not the hash of the key.";
-    Expired = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing, Object], "Expired.";
-    NotYetValid = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing, Object], "Not yet valid.";
+    Expired = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing, Configuration, Object], "Expired.";
+    NotYetValid = CRYPT_E_SECURITY_SETTINGS, CERT_E_EXPIRED, &[Chain, Joining, Issuing, Configuration, Object], "Not yet valid.";
     OutlivesIssuer = CRYPT_E_SECURITY_SETTINGS, CERT_E_VALIDITYPERIODNESTING, CHAINS, "A certificate begins before or outlives its issuer's.";
     RoleNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_ROLE, CHAINS, "The issuer's roles do not allow it to grant this role.";
     NotAdministrator = CRYPT_E_SECURITY_SETTINGS, CERT_E_PURPOSE, &[Object, Issuing], "Whoever signed the revocation or credential is no administrator.";
     ClassifierNotDelegable = CRYPT_E_SECURITY_SETTINGS, CERT_E_INVALID_POLICY, CHAINS, "The issuer may not hand on this classifier.";
     KeyTwice = CRYPT_E_SECURITY_SETTINGS, CERT_E_CHAINING, CHAINS, "The same key stands twice in the chain.";
     Revoked = CRYPT_E_REVOKED, CERT_E_REVOKED, &[Chain], "The membership, or one above it, was revoked.";
-    KeyMissing = CRYPT_E_NO_KEY_PROPERTY, NTE_NO_KEY, &[Loading, Importing], "The private key is missing.";
-    KeyUnreadable = CRYPT_E_NO_KEY_PROPERTY, NTE_PERM, &[Loading, Importing], "The private key cannot be read.";
-    KeyForeign = CRYPT_E_NO_KEY_PROPERTY, NTE_BAD_KEYSET, &[Loading, Importing], "The private key is not its certificate's.";
+    KeyMissing = CRYPT_E_NO_KEY_PROPERTY, NTE_NO_KEY, &[Loading, Importing, Configuration], "The private key is missing.";
+    KeyUnreadable = CRYPT_E_NO_KEY_PROPERTY, NTE_PERM, &[Loading, Importing, Configuration], "The private key cannot be read.";
+    KeyForeign = CRYPT_E_NO_KEY_PROPERTY, NTE_BAD_KEYSET, &[Loading, Importing, Configuration], "The private key is not its certificate's.";
     StoreDamaged = CRYPT_E_FILE_ERROR, NTE_BAD_DATA, &[Store], "A stored file is damaged.";
 }
 
@@ -131,6 +143,19 @@ impl Cause {
             Cause::KeyTwice => Code::PEER_E_CIRCULAR_CHAIN_DETECTED,
             Cause::Expired | Cause::NotYetValid => Code::PEER_E_INVALID_TIME_PERIOD,
             _ => Code::PEER_E_INVITATION_NOT_TRUSTED,
+        }
+    }
+
+    /// What the import of a group's configuration reports for it.
+    pub fn configuring_code(self) -> Code {
+        match self {
+            Cause::Container | Cause::Base64 | Cause::WrongPassword => Code::E_INVALIDARG,
+            Cause::OtherIdentity => Code::PEER_E_IDENTITY_NOT_FOUND,
+            Cause::ChainTooLong => Code::PEER_E_CHAIN_TOO_LONG,
+            Cause::KeyTwice => Code::PEER_E_CIRCULAR_CHAIN_DETECTED,
+            Cause::Expired | Cause::NotYetValid => Code::PEER_E_INVALID_TIME_PERIOD,
+            Cause::KeyMissing | Cause::KeyUnreadable => Code::PEER_E_NO_KEY_ACCESS,
+            _ => self.refusal().code,
         }
     }
 

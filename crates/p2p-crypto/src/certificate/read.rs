@@ -1,14 +1,14 @@
 //! Reading certificates: first the DER, then every rule that one certificate can keep or break by itself.
 
+use der::Tagged;
 use der::asn1::{AnyRef, OctetStringRef, SetOfVec, UintRef, Utf8StringRef};
-use der::{Encode, Tagged};
 use p2p_core::{Guid, KeyId, Roles};
 
 use super::build::{BOTH_ENDS, CA, SIGNS, SIGNS_CERTIFICATES};
 use super::syntax::{
     Algorithm, BASIC_CONSTRAINTS, EC_PUBLIC_KEY, ECDSA_WITH_SHA256, ED25519, EXTENDED_KEY_USAGE,
     Extension, KEY_USAGE, Outer, PEER_GROUP, PeerGroup, Spki, Tbs, Time, common_name, decode,
-    key_algorithm, signature_algorithm,
+    is_name, key_algorithm, signature_algorithm,
 };
 use super::{CLASSIFIERS_MAX, Certificate, Kind, may_issue};
 use crate::key::{KeyKind, PublicKey, Signature, p256};
@@ -219,9 +219,12 @@ fn check_time(time: Time) -> Result<p2p_core::FileTime, Cause> {
 
 /// A name must be one CN in UTF-8, which must be the authority of `of`.
 fn check_name(name: &AnyRef<'_>, of: &KeyId, cause: Cause) -> Result<(), Cause> {
-    require(common_name(name).ok_or(Cause::Profile)? == of.authority_hex(), cause)?;
-    let canonical = super::syntax::name(&of.authority_hex()).map_err(|_| Cause::Profile)?;
-    require(name.to_der().is_ok_and(|der| der == canonical), Cause::DerMalformed)
+    let authority = of.authority_hex();
+    if is_name(name, &authority) {
+        return Ok(());
+    }
+    require(common_name(name).ok_or(Cause::Profile)? == authority, cause)?;
+    Err(Cause::DerMalformed)
 }
 
 /// A peer name in full, with its dot.
