@@ -203,7 +203,7 @@ impl Invitation {
 }
 
 /// The hints as they are written.
-fn shorten(hints: &[(KeyId, Vec<Address>)]) -> xml::Hints {
+pub(crate) fn shorten(hints: &[(KeyId, Vec<Address>)]) -> xml::Hints {
     let useful = |list: &Vec<Address>| {
         list.iter().filter(|a| is_hint(a)).take(HINTS_MAX).copied().collect::<Vec<_>>()
     };

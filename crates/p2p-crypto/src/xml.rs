@@ -15,8 +15,10 @@ use roxmltree::{Document, Node, ParsingOptions};
 use crate::error::CryptoError;
 use crate::refusal::Cause;
 
+mod config;
 mod password;
 
+pub(crate) use config::{ConfigText, closed_config, open_config};
 pub(crate) use password::{PasswordText, is_by_password, unsigned_password_invitation};
 
 /// Largest text, in bytes.

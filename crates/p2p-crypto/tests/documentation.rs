@@ -70,6 +70,12 @@ fn seen(surface: Surface) -> &'static str {
             "`Identity::import`, `Identity::from_pkcs8`, `P2PKeyImportPkcs8`: the code itself; `PeerIdentityImport`: \
              `E_INVALIDARG`; a wrong password cannot be told from an altered export"
         }
+        Surface::Configuration => {
+            "`GroupConfig::import`; `PeerGroupImportConfig`: `E_INVALIDARG` for broken XML or base64 and for a wrong \
+             password, `PEER_E_IDENTITY_NOT_FOUND` for another identity, `PEER_E_CHAIN_TOO_LONG`, \
+             `PEER_E_CIRCULAR_CHAIN_DETECTED`, `PEER_E_INVALID_TIME_PERIOD`, `PEER_E_NO_KEY_ACCESS` for a group's key \
+             that cannot be read, else the code itself"
+        }
         Surface::Password => {
             "`PasswordJoiner::confirm`: joining by password fails, with `PEER_E_NOT_AUTHORIZED`; `PasswordMember::check`: \
              the joiner is turned down like any stranger, and the log has a warning with its key and the code; \

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use forge::*;
 use p2p_core::{FileTime, KeyId, Object, ObjectKind, Reason, Refusal, Revocations, Roles};
 use p2p_crypto::{
-    Cause, CryptoError, ExchangeBinding, GroupIdentity, Identity, IdentityInfo, Invitation,
-    IssueRequest, PasswordInvitation, PasswordJoiner, PasswordMember, PasswordRequest,
+    Cause, CryptoError, ExchangeBinding, GroupConfig, GroupIdentity, Identity, IdentityInfo,
+    Invitation, IssueRequest, PasswordInvitation, PasswordJoiner, PasswordMember, PasswordRequest,
     PasswordSecret, PasswordVerifier, RevocationRequest, Surface, inspect_chain, revoke,
     verify_chain, verify_chain_with, verify_object, verify_tls_certificate,
 };
@@ -50,6 +50,7 @@ impl Seen {
         let due = match surface {
             Surface::Invitation | Surface::Joining => cause.incoming_code(),
             Surface::Issuing => cause.issuing_code(),
+            Surface::Configuration => cause.configuring_code(),
             _ => refusal.code,
         };
         assert_eq!((code, refusal), (due, cause.refusal()), "{cause:?} at {surface:?}");
@@ -81,8 +82,8 @@ fn split(mut chain: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// An export of any bytes, by the README.
-fn export(contents: &[u8]) -> String {
+/// Any bytes under `secret`, by the README: bound to a context and what stands beside them.
+fn sealed(beside: [&[u8]; 2], contents: &[u8]) -> Vec<u8> {
     let mut head = vec![1, 1];
     for number in [1_024_u32, 1, 1] {
         head.extend(number.to_be_bytes());
@@ -94,14 +95,52 @@ fn export(contents: &[u8]) -> String {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     argon2.hash_password_into(b"secret", &[b's'; 16], &mut key).unwrap();
     let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).unwrap());
-    let aad = Aad::from([b"pgrp1/identity export\0", &head[..], b"x"].concat());
+    let aad = Aad::from([beside[0], &head[..], beside[1]].concat());
     let mut sealed = contents.to_vec();
     let nonce = Nonce::assume_unique_for_key([b'n'; 12]);
     key.seal_in_place_append_tag(nonce, aad, &mut sealed).unwrap();
-    let data = STANDARD.encode([head, sealed].concat());
+    [head, sealed].concat()
+}
+
+/// An export of any bytes.
+fn export(contents: &[u8]) -> String {
+    let data = STANDARD.encode(sealed([b"pgrp1/identity export\0", b"x"], contents));
     format!(
         "<PEERIDENTITYEXPORT VERSION=\"1.0\"><PEERNAME>x</PEERNAME><DATA>{data}</DATA></PEERIDENTITYEXPORT>"
     )
+}
+
+/// A configuration with any chain and, sealed under `secret`, any key.
+fn configuration(names: (&str, &str), chain: &[u8], key: Option<&[u8]>) -> String {
+    let open = format!(
+        "<PEERGROUPCONFIG VERSION=\"1.0\"><IDENTITYPEERNAME>{}</IDENTITYPEERNAME><GROUPPEERNAME>{}</GROUPPEERNAME>\
+         <CLOUDNAME>Global_</CLOUDNAME><SCOPE>global</SCOPE><CLOUDFLAGS>0</CLOUDFLAGS>\
+         <GMC xmlns:dt=\"urn:schemas-microsoft-com:datatypes\" dt:dt=\"bin.base64\">{}</GMC>",
+        names.0,
+        names.1,
+        STANDARD.encode(chain)
+    );
+    let beside = [b"pgrp1/group configuration\0", open.as_bytes()];
+    let key = key.map(|key| {
+        let data = STANDARD.encode(sealed(beside, key));
+        format!("<GROUPKEY>{data}</GROUPKEY>")
+    });
+    format!("{open}{}</PEERGROUPCONFIG>", key.unwrap_or_default())
+}
+
+/// Keys of a group that its configuration may not have.
+fn group_keys(people: &[Identity], chain: &[u8], seen: &mut Seen) {
+    let info = inspect_chain(chain).unwrap();
+    let names = (&*info.member.name, info.group_name.as_str());
+    let root = people[0].pkcs8().unwrap();
+    let import = |key: Option<&[u8]>, password: &str| {
+        GroupConfig::import(&configuration(names, chain, key), password, now())
+    };
+    assert!(import(Some(root), "secret").unwrap().root().is_some());
+    seen.error(import(Some(root), "another"), Surface::Configuration);
+    for key in [people[1].pkcs8().unwrap(), b"", b"rubbish"] {
+        seen.error(import(Some(key), "secret"), Surface::Configuration);
+    }
 }
 
 /// One certificate at every door that takes one.
@@ -196,6 +235,20 @@ fn chain_of(bytes: &[u8], people: &[Identity], seen: &mut Seen) {
          <CLOUDFLAGS>0</CLOUDFLAGS><GMC>{body}</GMC><SIG>{signature}</SIG></PEERINVITATION>"
     );
     seen.error(Invitation::parse(&text), Surface::Invitation);
+    let (member, group) = match inspect_chain(bytes) {
+        Ok(info) => (info.member.name, info.group_name.to_string()),
+        Err(_) => (people[2].name().to_string(), people[0].name().to_string()),
+    };
+    for (names, at) in [
+        ((&member, &group), NOW - 700),
+        ((&member, &group), NOW),
+        ((&member, &group), NOW + 701),
+        ((&group, &group), NOW),
+        ((&member, &member), NOW),
+    ] {
+        let text = configuration((names.0, names.1), bytes, None);
+        seen.error(GroupConfig::import(&text, "", FileTime::from_unix(at)), Surface::Configuration);
+    }
 }
 
 /// A revocation by the creator of a [`Family`], at this time, of somebody; signed or not, with this chain.
@@ -278,6 +331,12 @@ fn every_cause_is_met_just_where_its_row_says() {
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("chain") => {
                 chain_of(&bytes, &people, &mut seen);
+                if path.ends_with("valid-creator.chain") {
+                    group_keys(&people, &bytes, &mut seen);
+                    let broken =
+                        configuration(("a", "b"), &bytes, None).replace("</GMC>", "*</GMC>");
+                    seen.error(GroupConfig::import(&broken, "", now()), Surface::Configuration);
+                }
                 certificates.extend(split(&bytes).into_iter().map(<[u8]>::to_vec));
             }
             Some("der") => drop(certificates.insert(bytes)),
@@ -294,6 +353,7 @@ fn every_cause_is_met_just_where_its_row_says() {
                 seen.refusal(IdentityInfo::from_xml(text), Surface::Description);
                 seen.error(Invitation::parse(text), Surface::Invitation);
                 seen.error(Identity::import(text, "correct horse"), Surface::Importing);
+                seen.error(GroupConfig::import(text, "", now()), Surface::Configuration);
             }
             _ => {}
         }
