@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "p2p.h"
+#include "seen.h"
 
 /* Far longer than anything here takes: whoever waits so long has failed. */
 #define PATIENCE_MS 60000u

@@ -4,6 +4,9 @@
 //! two processes with a home each, or one, `alone`. Lines that a process writes after "> " go to the other's input.
 #![cfg(unix)]
 
+#[allow(dead_code, reason = "the C programs call for themselves")]
+mod seen;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -69,6 +72,9 @@ fn command(program: &Path, arguments: &[&str], home: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).env("P2P_HOME", home).env("P2P_LISTEN", "[::1]:0");
     command.env("LD_LIBRARY_PATH", libraries()).env("DYLD_LIBRARY_PATH", libraries());
+    if let (Some(file), Some(test)) = (seen::file(), seen::test()) {
+        command.env("P2P_SEEN_FILE", file).env("P2P_SEEN_BY", test);
+    }
     command
 }
 

@@ -1,12 +1,14 @@
 //! Event objects, through the exported functions. (That `poll` agrees is checked in C: `c/events.c`.)
 #![cfg(not(windows))]
 
+mod seen;
+
 use core::ptr;
 use std::sync::mpsc;
 
 use p2p_group::Code;
 use peergroup::layout::{HANDLE, INFINITE};
-use peergroup::{
+use seen::functions::{
     P2PCloseEvent, P2PCreateEvent, P2PEventFd, P2PResetEvent, P2PSetEvent, P2PWaitEvent,
 };
 

@@ -17,6 +17,8 @@ mod password;
 mod portable;
 mod properties;
 mod refusals;
+#[path = "../seen/mod.rs"]
+mod seen;
 mod startup;
 mod storage;
 
@@ -26,7 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use p2p_group::{Code, Roles};
 use peergroup::layout::*;
-use peergroup::*;
+use seen::functions::*;
 use tempfile::TempDir;
 
 /// A home of its own, and the library started once.
