@@ -99,11 +99,12 @@ static void wait_for(struct events events, PEER_CONNECTION_STATUS status) {
 }
 
 static void host(const char *id_file, const char *invitation_file) {
-    PEER_GROUP_PROPERTIES properties = {.dwSize = sizeof properties};
+    PEER_GROUP_PROPERTIES properties = {0};
     struct events events;
     PWSTR me, invitation;
     HGROUP group;
     int talking = 1;
+    properties.dwSize = sizeof properties;
     CHECK(PeerIdentityGetXML(NULL, &me)); /* makes the default identity if there is none */
     CHECK(PeerGroupCreate(&properties, &group));
     events = listen(group);

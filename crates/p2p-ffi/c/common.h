@@ -14,8 +14,10 @@
 #include "p2p.h"
 #include "seen.h"
 
-/* Far longer than anything here takes: whoever waits so long has failed. */
+/* Far longer than anything here takes: whoever waits so long has failed. Under a checker everything takes longer. */
+#ifndef PATIENCE_MS
 #define PATIENCE_MS 60000u
+#endif
 /* Longest line between the processes: an invitation of 64 KiB in hexadecimal. */
 #define LINE_MAX_BYTES 200000
 
@@ -233,6 +235,46 @@ static inline unsigned listed_direct(HGROUP group, ULONGLONG id) {
     return listed(group, PEER_CONNECTION_DIRECT, id, NULL, NULL);
 }
 
+/* ---- Members ------------------------------------------------------------------------------------------------------- */
+
+static inline struct queue listen_for_members(HGROUP group) {
+    const PEER_GROUP_EVENT_TYPE types[] = {PEER_GROUP_EVENT_MEMBER_CHANGED};
+    return listen_for(group, 1, types);
+}
+
+/* Waits for this change of this member, whatever else comes before it. */
+static inline void wait_for_member(struct queue queue, PCWSTR who, PEER_MEMBER_CHANGE_TYPE type) {
+    for (int found = 0; !found;) {
+        PEER_GROUP_EVENT_DATA *event = next_event(queue);
+        const PEER_EVENT_MEMBER_CHANGE_DATA *change = &event->memberChangeData;
+        CHECK(event->eventType == PEER_GROUP_EVENT_MEMBER_CHANGED && change->dwSize == sizeof *change);
+        found = change->changeType == type && same(change->pwzIdentity, who);
+        PeerFreeData(event);
+    }
+}
+
+/* How many entries this member has in the list of members (NULL: all). */
+static inline ULONG count_members(HGROUP group, PCWSTR who) {
+    HPEERENUM members;
+    ULONG count;
+    OK(PeerGroupEnumMembers(group, 0, who, &members));
+    OK(PeerGetItemCount(members, &count));
+    OK(PeerEndEnumeration(members));
+    return count;
+}
+
+/* What is known of a member: an array of one PEER_MEMBER. The caller frees it. */
+static inline PVOID *get_member(HGROUP group, PCWSTR who) {
+    HPEERENUM members;
+    ULONG count = 1;
+    PVOID *items;
+    OK(PeerGroupEnumMembers(group, 0, who, &members));
+    OK(PeerGetNextItem(members, &count, &items));
+    CHECK(count == 1);
+    OK(PeerEndEnumeration(members));
+    return items;
+}
+
 /* ---- A group of two processes ----------------------------------------------------------------------------------- */
 
 struct peer {
@@ -281,11 +323,19 @@ static inline void find_other(struct peer *peer) {
     stop_listening(queue);
 }
 
+/* Invites whom the other process describes, as a member. */
+static inline void invite(HGROUP group) {
+    PWSTR identity = hear_text(), invitation;
+    OK(PeerGroupCreateInvitation(group, identity, NULL, 0, NULL, &invitation));
+    tell_text(invitation);
+    PeerFreeData(invitation);
+    free(identity);
+}
+
 /* The process that makes the group and invites the other. */
 static inline struct peer create_and_invite(void) {
     struct peer peer = {0};
     PEER_GROUP_PROPERTIES properties = {0};
-    PWSTR invitation, identity;
     start();
     make_identity(&peer, "Ann");
     properties.dwSize = sizeof properties;
@@ -293,21 +343,16 @@ static inline struct peer create_and_invite(void) {
     OK(PeerGroupCreate(&properties, &peer.group));
     free(properties.pwzFriendlyName);
     go_online(peer.group, PEER_GROUP_STATUS_LISTENING);
-    identity = hear_text();
-    OK(PeerGroupCreateInvitation(peer.group, identity, NULL, 0, NULL, &invitation));
-    tell_text(invitation);
-    PeerFreeData(invitation);
-    free(identity);
+    invite(peer.group);
     find_other(&peer);
     return peer;
 }
 
-/* The process that is invited. */
-static inline struct peer join_by_invitation(void) {
+/* A new identity of this process, invited by the other one, that has met a member. */
+static inline struct peer join_as(const char *friendly_name) {
     struct peer peer = {0};
     PWSTR xml, invitation;
-    start();
-    make_identity(&peer, "Bob");
+    make_identity(&peer, friendly_name);
     OK(PeerIdentityGetXML(peer.name, &xml));
     tell_text(xml);
     PeerFreeData(xml);
@@ -315,6 +360,14 @@ static inline struct peer join_by_invitation(void) {
     OK(PeerGroupJoin(peer.name, invitation, NULL, &peer.group));
     free(invitation);
     go_online(peer.group, PEER_GROUP_STATUS_LISTENING | PEER_GROUP_STATUS_HAS_CONNECTIONS);
+    return peer;
+}
+
+/* The process that is invited. */
+static inline struct peer join_by_invitation(void) {
+    struct peer peer;
+    start();
+    peer = join_as("Bob");
     find_other(&peer);
     return peer;
 }
@@ -349,6 +402,21 @@ static inline PWSTR group_name(HGROUP group) {
     PeerFreeData(xml);
     OK(PeerIdentityDelete(guest.name));
     PeerFreeData(guest.name);
+    return name;
+}
+
+/* The group that an identity is in, open or not. The caller frees it. */
+static inline PWSTR only_group(PCWSTR identity) {
+    HPEERENUM groups;
+    ULONG count = 10;
+    PVOID *items;
+    PWSTR name;
+    OK(PeerEnumGroups(identity, &groups));
+    OK(PeerGetNextItem(groups, &count, &items));
+    CHECK(count == 1);
+    name = copy(((const PEER_NAME_PAIR *)items[0])->pwzPeerName);
+    PeerFreeData(items);
+    OK(PeerEndEnumeration(groups));
     return name;
 }
 

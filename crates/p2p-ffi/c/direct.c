@@ -250,7 +250,7 @@ struct race {
 };
 
 static void *race(void *argument) {
-    struct race *race = argument;
+    struct race *race = (struct race *)argument;
     race->result = close_direct(race->me, race->id);
     return NULL;
 }

@@ -28,7 +28,7 @@ static void out(const char *path) {
 /* What stands in a file. The caller frees it. */
 static PWSTR contents(const char *path) {
     FILE *file = fopen(path, "r");
-    char *text = allocate(65537);
+    char *text = (char *)allocate(65537);
     PWSTR units;
     CHECK(file != NULL);
     CHECK(fread(text, 1, 65536, file) > 0 && feof(file));
@@ -47,7 +47,7 @@ static void only(PCWSTR name, PCWSTR friendly) {
     OK(PeerEnumIdentities(&identities));
     OK(PeerGetNextItem(identities, &count, &items));
     CHECK(count == 1);
-    pair = items[0];
+    pair = (const PEER_NAME_PAIR *)items[0];
     CHECK(pair->dwSize == sizeof *pair && same(pair->pwzPeerName, name) && same(pair->pwzFriendlyName, friendly));
     PeerFreeData(items);
     OK(PeerEndEnumeration(identities));

@@ -1,10 +1,13 @@
 /*
  * Mistakes that a program can make, one by one: misuse MISTAKE
  *
+ * "sweep" goes through every parameter of every function (calls.h) with null, handles that were closed, handles of every
+ * other kind, memory that was freed, and random values; "list" says which functions these are.
+ *
  * Each must end in a documented code, with the group still working afterwards. Freeing what is not a block of the library
  * is the one mistake that has no code: a debug build of the library ends the process, a release build ignores it.
  */
-#include "common.h"
+#include "calls.h"
 
 static const GUID CHAT = {0x5d2b6a1e, 0x0001, 0x4000, {0x80, 0, 0, 0, 0, 0, 0, 1}};
 
@@ -180,6 +183,202 @@ static void foreign(struct peer *me) {
     stop_listening(events);
 }
 
+/* ---- Every parameter of every function -------------------------------------------------------------------------- */
+
+/* As many units as are ever looked at (64 Ki), and one more: where the library reads on, a checked build ends. */
+#define ENDLESS 65537u
+#define RANDOM_VALUES 8
+#define BAD_MAX 40
+
+/* One of each: good values, and what was good once. */
+static struct {
+    value good[OUT_NUMBER + 1];
+    value stale[KEY + 1];
+    value freed_block;
+    WCHAR surrogate[3];
+    PWSTR endless;
+    PEER_ADDRESS address, wrong_address;
+    PEER_GROUP_PROPERTIES properties, wrong_properties;
+    PEER_CREDENTIAL_INFO credential;
+    PEER_ROLE_ID roles[1], wrong_roles[1];
+    PEER_GROUP_EVENT_REGISTRATION entries[1], wrong_entries[1];
+    FILETIME time;
+    BYTE bytes[16];
+    /* Where results go: 64 bits, whatever they are. */
+    value out;
+} fixture;
+
+static value address_of(const void *pointer) { return (value)(uintptr_t)pointer; }
+
+static value random_value(void) {
+    static value state = 0x9e3779b97f4a7c15u;
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return state;
+}
+
+/* A handle of each kind. They are the caller's to close. */
+static void open_handles(const struct peer *me, value *handles) {
+    HPEERENUM members;
+    HPEEREVENT queue;
+    HCRYPTPROV key;
+    HANDLE event = P2PCreateEvent(TRUE, TRUE);
+    OK(PeerGroupEnumMembers(me->group, 0, NULL, &members));
+    OK(PeerGroupRegisterEvent(me->group, event, 1, fixture.entries, &queue));
+    OK(P2PKeyGenerate(&key));
+    handles[QUEUE] = address_of(queue);
+    handles[ENUMERATION] = address_of(members);
+    handles[EVENT] = address_of(event);
+    handles[KEY] = key;
+}
+
+static void close_handles(const value *v) {
+    OK(call_PeerGroupUnregisterEvent(&v[QUEUE]));
+    OK(call_PeerEndEnumeration(&v[ENUMERATION]));
+    OK(call_P2PCloseEvent(&v[EVENT]));
+    OK(call_P2PKeyRelease(&v[KEY]));
+}
+
+static void furnish(struct peer *me) {
+    PWSTR xml, group = only_group(me->name), invitation;
+    struct peer guest = {0};
+    HGROUP second;
+    fixture.entries[0].eventType = PEER_GROUP_EVENT_STATUS_CHANGED;
+    fixture.wrong_entries[0].eventType = (PEER_GROUP_EVENT_TYPE)7;
+    fixture.properties.dwSize = sizeof fixture.properties;
+    fixture.wrong_properties = fixture.properties, fixture.wrong_properties.dwSize += 8;
+    fixture.address = me->address, fixture.address.dwSize = sizeof fixture.address;
+    fixture.address.sin6.sin6_family = P2P_AF_INET6, fixture.address.sin6.sin6_port = 0x0100;
+    fixture.address.sin6.sin6_addr.u.Byte[15] = 1;
+    fixture.wrong_address = fixture.address, fixture.wrong_address.dwSize--;
+    fixture.roles[0] = PEER_GROUP_ROLE_MEMBER;
+    fixture.wrong_roles[0] = CHAT;
+    fixture.credential.dwSize = sizeof fixture.credential;
+    fixture.surrogate[0] = 'x', fixture.surrogate[1] = 0xD83E;
+    fixture.endless = (PWSTR)allocate(ENDLESS * sizeof(WCHAR));
+    for (size_t i = 0; i < ENDLESS; i++) fixture.endless[i] = 'x';
+    OK(PeerGroupOpen(me->name, group, NULL, &second));
+    open_handles(me, fixture.stale);
+    close_handles(fixture.stale);
+    OK(PeerGroupClose(second));
+    fixture.stale[GROUP] = address_of(second);
+    open_handles(me, fixture.good);
+    fixture.good[GROUP] = address_of(me->group);
+    make_identity(&guest, "Guest");
+    OK(PeerIdentityGetXML(guest.name, &xml));
+    OK(PeerGroupCreateInvitation(me->group, xml, NULL, 0, NULL, &invitation));
+    fixture.good[NAME] = address_of(me->name), fixture.good[NOBODY] = address_of(guest.name);
+    fixture.good[TEXT] = fixture.good[CLOUD] = address_of(wide("some text")), fixture.good[XML] = address_of(xml);
+    fixture.good[INVITED] = address_of(invitation), fixture.good[ADDRESS] = address_of(&fixture.address);
+    fixture.good[PROPERTIES] = address_of(&fixture.properties);
+    fixture.good[CREDENTIAL] = address_of(&fixture.credential), fixture.good[ROLES] = address_of(fixture.roles);
+    fixture.good[TIME] = address_of(&fixture.time), fixture.good[TYPE] = address_of(&CHAT);
+    fixture.good[BYTES] = address_of(fixture.bytes), fixture.good[ENTRIES] = address_of(fixture.entries);
+    fixture.good[NUMBER] = fixture.good[COUNT] = 1;
+    for (int what = OUT_BLOCK; what <= OUT_NUMBER; what++) fixture.good[what] = address_of(&fixture.out);
+    fixture.freed_block = address_of(group), free(group);
+}
+
+static void clear_out(void) {
+    close_handles(fixture.good);
+    PeerFreeData((PVOID)(uintptr_t)fixture.good[NOBODY]);
+    PeerFreeData((PVOID)(uintptr_t)fixture.good[XML]);
+    PeerFreeData((PVOID)(uintptr_t)fixture.good[INVITED]);
+    free((PVOID)(uintptr_t)fixture.good[TEXT]);
+    free(fixture.endless);
+}
+
+/* What does not belong into a parameter of this kind; how many values that are. */
+static unsigned bad_values(int what, value *bad) {
+    unsigned count = 0;
+    if (what <= KEY) {
+        bad[count++] = fixture.stale[what];
+        for (int kind = GROUP; kind <= KEY; kind++)
+            if (kind != what) bad[count++] = fixture.good[kind], bad[count++] = fixture.stale[kind];
+    }
+    if (what <= KEY || what == EVENT_DATA) {
+        /* Looked up, never followed: whatever lies there, or does not. */
+        bad[count++] = fixture.freed_block;
+        bad[count++] = address_of(&fixture);
+        bad[count++] = UINTPTR_MAX;
+        for (int i = 0; i < RANDOM_VALUES; i++) bad[count++] = (uintptr_t)random_value();
+    }
+    if (what >= NAME && what <= INVITED) {
+        bad[count++] = address_of(fixture.surrogate);
+        bad[count++] = address_of(fixture.endless);
+    }
+    if (what == NAME || what == NOBODY || what == XML || what == INVITED) bad[count++] = fixture.good[TEXT];
+    if (what == ADDRESS) bad[count++] = address_of(&fixture.wrong_address);
+    if (what == PROPERTIES) bad[count++] = address_of(&fixture.wrong_properties);
+    if (what == ROLES) bad[count++] = address_of(fixture.wrong_roles);
+    if (what == ENTRIES) bad[count++] = address_of(fixture.wrong_entries);
+    if (what == COUNT) bad[count++] = 0, bad[count++] = UINT32_MAX;
+    if (what == NUMBER)
+        for (int i = 0; i < RANDOM_VALUES; i++) bad[count++] = random_value();
+    CHECK(count < BAD_MAX);
+    return count;
+}
+
+/* What a call gave, given back. */
+static void give_back(int what) {
+    const value *v = &fixture.out;
+    if (*v == 0) return;
+    if (what == OUT_BLOCK) call_PeerFreeData(v);
+    if (what == OUT_GROUP) OK(call_PeerGroupClose(v));
+    if (what == OUT_QUEUE) OK(call_PeerGroupUnregisterEvent(v));
+    if (what == OUT_ENUMERATION) OK(call_PeerEndEnumeration(v));
+    if (what == OUT_KEY) OK(call_P2PKeyRelease(v));
+}
+
+/* The code of a bad value at this place. 0: any failure. */
+static HRESULT due(int what, value bad) {
+    if (what == GROUP) return PEER_E_INVALID_GROUP;
+    if (what == KEY) return HRESULT_FROM_WIN32(ERROR_INVALID_HANDLE);
+    if (what == QUEUE || what == ENUMERATION || what == EVENT || what == EVENT_DATA) return E_INVALIDARG;
+    return bad == 0 ? E_INVALIDARG : S_OK;
+}
+
+static void try_one(const struct row *row, unsigned place, value bad) {
+    value values[PARAMETERS_MAX] = {0};
+    const int mask = OPTIONAL - 1, what = row->parameters[place] & mask;
+    /* Another number may be as good; null may be too. */
+    int allowed = what == NUMBER || what == COUNT || (bad == 0 && (row->parameters[place] & OPTIONAL) != 0);
+    HRESULT code, expected = due(what, bad);
+    int failed;
+    for (unsigned i = 0; row->parameters[i] != END; i++) values[i] = fixture.good[row->parameters[i] & mask];
+    values[place] = bad;
+    fixture.out = 0;
+    call_P2PSetEvent(&fixture.good[EVENT]);
+    code = row->call(values);
+    failed = FAILED(code) && code != E_UNEXPECTED && (expected == S_OK || code == expected || code == row->otherwise);
+    if (!failed && (!allowed || code == E_UNEXPECTED)) {
+        printf("%s, parameter %u, is 0x%08lX with 0x%llX\n", row->name, place, (unsigned long)(uint32_t)code,
+               (unsigned long long)bad);
+        fflush(stdout);
+        exit(1);
+    }
+    for (unsigned i = 0; row->parameters[i] != END; i++) give_back(row->parameters[i] & mask);
+    CHECK(SUCCEEDED(code) || fixture.out == 0);
+}
+
+static void sweep(struct peer *me) {
+    unsigned tried = 0;
+    furnish(me);
+    for (size_t i = 0; i < ROWS_COUNT; i++) {
+        const struct row *row = &ROWS[i];
+        for (unsigned place = 0; row->parameters[place] != END; place++) {
+            value bad[BAD_MAX];
+            unsigned count = bad_values(row->parameters[place] & (OPTIONAL - 1), bad);
+            bad[count++] = 0;
+            for (unsigned n = 0; n < count; n++, tried++) try_one(row, place, bad[n]);
+        }
+        CODE(PeerGroupConnect(me->group), PEER_S_ALREADY_CONNECTED);
+    }
+    printf("%u mistakes in %u functions\n", tried, (unsigned)ROWS_COUNT);
+    clear_out();
+}
+
+/* ---- Freeing ---------------------------------------------------------------------------------------------------- */
+
 static void free_twice(struct peer *me) {
     PWSTR xml;
     OK(PeerIdentityGetXML(me->name, &xml));
@@ -209,18 +408,47 @@ static void free_foreign(struct peer *me) {
     CHECK(local == 0);
 }
 
+/* A block that is never freed: what `cargo xtask sanitize` must not overlook. */
+static void forget(struct peer *me) {
+    PWSTR xml;
+    OK(PeerIdentityGetXML(me->name, &xml));
+}
+
+static void free_handle(struct peer *me) {
+    say("now");
+    PeerFreeData(me->group);
+}
+
+static void free_invented(struct peer *me) {
+    (void)me;
+    say("now");
+    PeerFreeData((LPCVOID)(uintptr_t)0x10);
+}
+
 int main(int count, char **arguments) {
     static const struct {
         const char *name;
         void (*run)(struct peer *);
     } mistakes[] = {
-        {"null", null},           {"stale", stale},           {"foreign", foreign},
-        {"free-twice", free_twice}, {"free-nested", free_nested}, {"free-foreign", free_foreign},
+        {"null", null},
+        {"stale", stale},
+        {"foreign", foreign},
+        {"sweep", sweep},
+        {"forget", forget},
+        {"free-twice", free_twice},
+        {"free-nested", free_nested},
+        {"free-foreign", free_foreign},
+        {"free-handle", free_handle},
+        {"free-invented", free_invented},
     };
     void (*run)(struct peer *) = NULL;
     struct peer me;
     DWORD status;
     CHECK(count == 2);
+    if (strcmp(arguments[1], "list") == 0) {
+        for (size_t i = 0; i < ROWS_COUNT; i++) say(ROWS[i].name);
+        return 0;
+    }
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)
         if (strcmp(mistakes[i].name, arguments[1]) == 0) run = mistakes[i].run;
     CHECK(run != NULL);

@@ -9,11 +9,6 @@
 
 static const GUID CHAT = {0x5d2b6a1e, 0x0002, 0x4000, {0x80, 0, 0, 0, 0, 0, 0, 1}};
 
-static struct queue listen_for_members(HGROUP group) {
-    const PEER_GROUP_EVENT_TYPE types[] = {PEER_GROUP_EVENT_MEMBER_CHANGED};
-    return listen_for(group, 1, types);
-}
-
 /* The next event, however often the member came and went before, must say that it is another member than before. */
 static void next_update(struct queue queue, PCWSTR who, HRESULT detail) {
     for (;;) {
@@ -27,28 +22,6 @@ static void next_update(struct queue queue, PCWSTR who, HRESULT detail) {
         PeerFreeData(event);
         if (found) return;
     }
-}
-
-/* How many entries this member has in the list of members. */
-static ULONG count_members(HGROUP group, PCWSTR who) {
-    HPEERENUM members;
-    ULONG count;
-    OK(PeerGroupEnumMembers(group, 0, who, &members));
-    OK(PeerGetItemCount(members, &count));
-    OK(PeerEndEnumeration(members));
-    return count;
-}
-
-/* What is known of a member: an array of one PEER_MEMBER. The caller frees it. */
-static PVOID *get_member(HGROUP group, PCWSTR who) {
-    HPEERENUM members;
-    ULONG count = 1;
-    PVOID *items;
-    OK(PeerGroupEnumMembers(group, 0, who, &members));
-    OK(PeerGetNextItem(members, &count, &items));
-    CHECK(count == 1);
-    OK(PeerEndEnumeration(members));
-    return items;
 }
 
 /* The end of a connection whose member was revoked; what is behind its reason. */

@@ -23,7 +23,7 @@ static const char *home;
 
 /* The folder of an identity, of its only group (name NULL: that folder), or a file in it. The caller frees it. */
 static char *join(const char *folder, const char *name) {
-    char *path = allocate(strlen(folder) + strlen(name) + 2);
+    char *path = (char *)allocate(strlen(folder) + strlen(name) + 2);
     sprintf(path, "%s/%s", folder, name);
     return path;
 }

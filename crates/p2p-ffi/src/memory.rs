@@ -19,7 +19,8 @@ use crate::guard;
 
 /// Alignment of every block: what `malloc` would give.
 const ALIGN: usize = 16;
-/// The blocks that are out, spread over several locks by address.
+/// The blocks that are out, spread over several locks by address. Addresses are kept inverted: what a program forgets to
+/// free is then nowhere to be found in memory, and a leak checker says so, which takes our list for no reference.
 static BLOCKS: [Mutex<BTreeMap<usize, Block>>; 16] = [const { Mutex::new(BTreeMap::new()) }; 16];
 
 struct Block {
@@ -47,7 +48,7 @@ pub(crate) fn build<T>(detail: Code, fill: impl Fn(&mut Arena)) -> Result<*mut T
     let unfinished = Unfinished { base, layout };
     fill(&mut Arena { base, size, used: 0 });
     core::mem::forget(unfinished);
-    shard(base.addr()).insert(base.addr(), Block { layout, detail });
+    shard(base.addr()).insert(!base.addr(), Block { layout, detail });
     Ok(base.cast())
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn wide(text: &str) -> Result<*mut u16, Code> {
 
 /// The detail code of a block that is out; `None` if `block` is not one.
 pub(crate) fn detail(block: *const c_void) -> Option<Code> {
-    shard(block.addr()).get(&block.addr()).map(|block| block.detail)
+    shard(block.addr()).get(&!block.addr()).map(|block| block.detail)
 }
 
 fn shard(address: usize) -> MutexGuard<'static, BTreeMap<usize, Block>> {
@@ -186,7 +187,7 @@ pub extern "system" fn PeerFreeData(pvData: *const c_void) {
         if pvData.is_null() {
             return;
         }
-        let block = shard(pvData.addr()).remove(&pvData.addr());
+        let block = shard(pvData.addr()).remove(&!pvData.addr());
         match block {
             // SAFETY: the block was out, so it was allocated with this layout; now nobody else can free it.
             Some(block) => unsafe { alloc::dealloc(pvData.cast_mut().cast(), block.layout) },
