@@ -4,8 +4,10 @@
 //! keep their boundaries and their order; a close is counted, so that "closed" means delivered.
 
 mod budget;
+mod connection;
 #[cfg(feature = "mutations")]
 pub(crate) mod mutations;
+mod roll;
 pub(crate) mod table;
 mod wire;
 
@@ -17,85 +19,14 @@ use crate::codec::{FRAGMENT_MAX, Frame, data_frame, refuse, reset};
 use crate::error::Error;
 use crate::event::{Cause, Connection, ConnectionChange, Event};
 use crate::group::Life;
-use crate::id::{Address, ConnectionId, GroupKey, Guid, InstanceId, KeyId, NodeId};
+use crate::id::{Address, ConnectionId, GroupKey, Guid, InstanceId, KeyId};
 use crate::io::{Expect, LinkId, Output, Payload, StreamId, Timer};
 use crate::link::Role;
 use crate::node::{ConnectionInfo, Node, Taken};
 pub(crate) use budget::{Ghost, PeerBudget};
+pub(crate) use connection::Direct;
+pub(crate) use roll::Roll;
 use table::{Action, Event as Step, State, step};
-
-#[derive(Clone, Debug)]
-pub(crate) struct Direct {
-    pub(crate) group: GroupKey,
-    pub(crate) peer: Option<KeyId>,
-    node: NodeId,
-    pub(crate) state: State,
-    expect: Expect,
-    address: Address,
-    wire: Option<(LinkId, StreamId)>,
-    /// The link that the stream will be opened on.
-    link: Option<LinkId>,
-    /// The session stands: both sides have proved themselves.
-    proved: bool,
-    redialled: bool,
-    /// A send was refused for lack of room.
-    starved: bool,
-    /// Largest message that the peer accepts.
-    message_max: usize,
-    /// Messages accepted for sending, messages received, messages handed to the application.
-    sent: u64,
-    received: u64,
-    delivered: u64,
-    /// Bytes given to the driver and not yet sent.
-    queued: usize,
-    /// Charge of what the application has not taken.
-    unread: usize,
-    /// The message that is arriving: its type, its pieces, their length.
-    partial: Option<(Guid, Vec<Bytes>)>,
-    partial_len: usize,
-    /// What of it, and of its next frame, the peer's budget was charged with.
-    arriving: usize,
-    /// The turn of the message that is arriving, while one is.
-    unfinished: Option<u64>,
-    refusal: u64,
-}
-
-impl Direct {
-    fn new(group: GroupKey, state: State, expect: Expect, address: Address) -> Direct {
-        Direct {
-            group,
-            peer: None,
-            node: NodeId::default(),
-            state,
-            expect,
-            address,
-            wire: None,
-            link: None,
-            proved: false,
-            redialled: false,
-            starved: false,
-            message_max: usize::MAX,
-            sent: 0,
-            received: 0,
-            delivered: 0,
-            queued: 0,
-            unread: 0,
-            partial: None,
-            partial_len: 0,
-            arriving: 0,
-            unfinished: None,
-            refusal: refuse::NOT_ALLOWED,
-        }
-    }
-
-    pub(crate) fn queued(&self) -> usize {
-        self.queued
-    }
-
-    fn is_listed(&self) -> bool {
-        matches!(self.state, State::Open | State::RemoteClosed)
-    }
-}
 
 impl<A: Authority> Node<A> {
     pub(crate) fn start_direct(
@@ -105,7 +36,8 @@ impl<A: Authority> Node<A> {
         address: Address,
     ) -> Result<ConnectionId, Error> {
         let group = self.group(key)?;
-        let (online, directs) = (group.life == Life::Online, group.directs);
+        let online = group.life == Life::Online;
+        let (all, with) = (group.directs.len(), group.directs.with(expect));
         if expect == Expect::Anyone {
             return Err(Error::InvalidArgument("a direct connection needs to know its peer"));
         }
@@ -122,17 +54,11 @@ impl<A: Authority> Node<A> {
         if expect.admits(&self.own) && self.listening.iter().any(here) {
             return Err(Error::ConnectSelf);
         }
-        if directs >= self.limits.directs_per_group
-            || self.directs_with(key, expect) >= self.limits.directs_per_peer
-        {
+        if all >= self.limits.directs_per_group || with >= self.limits.directs_per_peer {
             return Err(Error::TooMany);
         }
-        let id = self.fresh_connection();
         self.stats.directs_opened += 1;
-        self.directs.insert(id, Direct::new(key, State::Dialing, expect, address));
-        if let Some(group) = self.groups.get_mut(&key) {
-            group.directs += 1;
-        }
+        let id = self.add_direct(Direct::new(key, State::Dialing, expect, address));
         self.timer(Timer::Direct(id), self.limits.direct_open);
         match self.link_for(key, expect, address) {
             Some(link) => self.direct_link_up(id, link),
@@ -153,11 +79,13 @@ impl<A: Authority> Node<A> {
         group.members.range(first..=last).nth(1).is_some()
     }
 
-    fn directs_with(&self, key: GroupKey, expect: Expect) -> usize {
-        let same = |d: &&Direct| {
-            d.group == key && (d.expect == expect || d.peer.is_some_and(|p| expect.admits(&p)))
-        };
-        self.directs.values().filter(same).count()
+    fn add_direct(&mut self, direct: Direct) -> ConnectionId {
+        let id = self.fresh_connection();
+        if let Some(group) = self.groups.get_mut(&direct.group) {
+            group.directs.add(id, direct.whom());
+        }
+        self.directs.insert(id, direct);
+        id
     }
 
     /// A link to the peer, if the address is where it is, or one that its node announced.
@@ -167,17 +95,21 @@ impl<A: Authority> Node<A> {
         let fits = |l: &&crate::link::Link| {
             let node = (l.peer, l.instance.unwrap_or_default());
             let announced = group.peers.get(&node).is_some_and(|p| p.announced.iter().any(at));
-            l.usable() && expect.admits(&l.peer) && (at(&l.remote) || announced)
+            l.usable() && (at(&l.remote) || announced)
         };
-        self.links.iter().find(|(_, l)| fits(l)).map(|(id, _)| *id)
+        self.links_to(expect).find(|(_, l)| fits(l)).map(|(id, _)| id)
     }
 
     /// The link for a connection stands: its session is offered, or joined, and the stream follows at once.
     pub(crate) fn direct_link_up(&mut self, id: ConnectionId, link: LinkId) {
         let Some(peer) = self.links.get(&link).map(|l| l.peer) else { return };
         let Some(direct) = self.directs.get_mut(&id) else { return };
+        if !direct.whom().admits(&peer) {
+            // No driver does that; nobody else is ever spoken to in the peer's place.
+            return self.run(id, Step::SessionFailed, Cause::NotAuthenticated);
+        }
         direct.link = Some(link);
-        direct.peer = Some(peer);
+        direct.meet(peer);
         let group = direct.group;
         self.start_session(link, group, false);
         let control = self.links.get(&link).and_then(|l| l.control(group));
@@ -206,11 +138,10 @@ impl<A: Authority> Node<A> {
             return;
         };
         direct.proved = true;
-        let Some(link) = direct.wire.map(|w| w.0).and_then(|l| self.links.get(&l)) else { return };
+        let Some(link) = direct.wire().and_then(|(link, _)| self.links.get(&link)) else { return };
         let node = (link.peer, link.instance.unwrap_or_default());
         if let Some(peer) = self.groups.get(&group).and_then(|g| g.peers.get(&node)) {
-            direct.node = peer.node;
-            direct.message_max = peer.message_max;
+            direct.learn(peer.node, peer.message_max);
         }
         self.refill_direct(id);
     }
@@ -224,7 +155,7 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn direct_link_lost(&mut self, id: ConnectionId, itself: bool) {
         let Some(direct) = self.directs.get_mut(&id) else { return };
-        direct.wire = None;
+        direct.stream = None;
         match (itself, direct.proved) {
             (true, _) => self.run(id, Step::SessionFailed, Cause::Itself),
             (false, false) => self.run(id, Step::SessionLost, Cause::NotAuthenticated),
@@ -239,11 +170,11 @@ impl<A: Authority> Node<A> {
         opens.retain(|id| self.directs.get(id).is_some_and(|d| d.state == State::OpenSent));
         for id in &opens {
             let Some(direct) = self.directs.get_mut(id) else { continue };
+            let wire = direct.take_wire();
             direct.state = State::Dialing;
             direct.link = None;
             direct.proved = false;
             direct.queued = 0;
-            let wire = direct.wire.take();
             if let Some(stream) = wire.and_then(|(link, stream)| self.stream(link, stream)) {
                 stream.role = Role::Spent;
             }
@@ -253,15 +184,16 @@ impl<A: Authority> Node<A> {
 
     /// Begins an open again, on the link that carries on between the same two nodes.
     pub(crate) fn open_elsewhere(&mut self, id: ConnectionId, instance: Option<InstanceId>) {
-        let Some((peer, group)) = self.directs.get(&id).map(|d| (d.peer, d.group)) else { return };
+        let Some(direct) = self.directs.get(&id) else { return };
+        let (whom, group) = (direct.whom(), direct.group);
         let survives = |l: &crate::link::Link| {
             l.usable()
-                && Some(l.peer) == peer
                 && (instance.is_none() || l.instance == instance)
                 && l.control(group).is_some_and(|(_, c)| c.is_up())
         };
         // Of several runs of a peer the newest lives.
-        let survivor = self.links.iter().rev().find(|(_, l)| survives(l)).map(|(link, _)| *link);
+        let survivor =
+            self.links_to(whom).filter(|(_, l)| survives(l)).last().map(|(link, _)| link);
         match survivor {
             Some(link) => self.direct_link_up(id, link),
             None => self.run(id, Step::SessionLost, Cause::NotAuthenticated),
@@ -311,11 +243,11 @@ impl<A: Authority> Node<A> {
             .filter(|d| d.group == key)
             .ok_or(Error::ConnectionNotFound)?;
         let (Some((link, stream)), (&[Action::Queue], _)) =
-            (direct.wire, step(direct.state, Step::Send))
+            (direct.wire(), step(direct.state, Step::Send))
         else {
             return Err(Error::ConnectionNotFound);
         };
-        if bytes.len() > limits.0.min(direct.message_max) {
+        if bytes.len() > limits.0.min(direct.message_max as usize) {
             self.stats.messages_unsendable += 1;
             return Err(Error::InvalidArgument("the message is longer than both sides accept"));
         }
@@ -386,36 +318,41 @@ impl<A: Authority> Node<A> {
         let (peer, remote, node) = (l.peer, l.remote, (l.peer, l.instance.unwrap_or_default()));
         let Some(group) = self.groups.get(&key) else { return };
         let wanted = group.accept_direct && group.life == Life::Online;
-        let room = group.directs < self.limits.directs_per_group
-            && self.directs_with(key, Expect::Key(peer)) < self.limits.directs_per_peer;
+        let room = group.directs.len() < self.limits.directs_per_group
+            && group.directs.with(Expect::Key(peer)) < self.limits.directs_per_peer;
         let mut direct = Direct::new(key, State::Admitting, Expect::Key(peer), remote);
-        direct.peer = Some(peer);
-        direct.wire = Some((link, stream));
-        direct.link = Some(link);
+        direct.meet(peer);
+        (direct.link, direct.stream) = (Some(link), Some(stream));
         direct.proved = true;
         if let Some(entry) = group.peers.get(&node) {
-            direct.node = entry.node;
-            direct.message_max = entry.message_max;
+            direct.learn(entry.node, entry.message_max);
         }
-        direct.refusal = if wanted { refuse::LIMIT } else { refuse::NOT_ALLOWED };
-        let id = self.fresh_connection();
-        self.directs.insert(id, direct);
-        if let Some(group) = self.groups.get_mut(&key) {
-            group.directs += 1;
-        }
+        let id = self.add_direct(direct);
         if let Some(s) = self.stream(link, stream) {
             s.role = Role::Direct(id);
         }
-        let verdict = if wanted && room { Step::Admitted } else { Step::Declined };
-        match verdict {
-            Step::Admitted => self.stats.opens_accepted += 1,
-            _ => self.stats.opens_refused += 1,
+        if wanted && room {
+            self.stats.opens_accepted += 1;
+            self.run(id, Step::Admitted, Cause::Orderly);
+        } else {
+            let reason = if wanted { refuse::LIMIT } else { refuse::NOT_ALLOWED };
+            self.stats.opens_refused += 1;
+            self.run(id, Step::Declined, Cause::Refused(reason));
         }
-        self.run(id, verdict, Cause::Orderly);
     }
 
-    /// One event through the table: its actions, then what the new state needs.
     pub(crate) fn run(&mut self, id: ConnectionId, event: Step, cause: Cause) {
+        self.run_with(id, event, cause, None);
+    }
+
+    /// One event through the table: its actions, then what the new state needs. `message` is the one that came with it.
+    fn run_with(
+        &mut self,
+        id: ConnectionId,
+        event: Step,
+        cause: Cause,
+        mut message: Option<(Guid, Payload)>,
+    ) {
         let Some(direct) = self.directs.get_mut(&id) else { return };
         let was = direct.state;
         let (actions, next) = step(was, event);
@@ -423,7 +360,11 @@ impl<A: Authority> Node<A> {
         let (actions, next) = mutations::patched(self.patch, was, event).unwrap_or((actions, next));
         direct.state = next;
         for action in actions {
-            self.act(id, *action, cause);
+            match action {
+                Action::Deliver => self.deliver(id, message.take()),
+                Action::Discard => self.stats.messages_discarded += 1,
+                action => self.act(id, *action, cause),
+            }
         }
         if event == Step::SessionLost {
             // The stream of a session that ended is worth nothing, though its link may stand.
@@ -453,12 +394,16 @@ impl<A: Authority> Node<A> {
 
     fn act(&mut self, id: ConnectionId, action: Action, cause: Cause) {
         let Some(direct) = self.directs.get(&id) else { return };
-        let (refusal, sent, delivered) = (direct.refusal, direct.sent, direct.delivered);
+        let (sent, delivered) = (direct.sent, direct.delivered);
         match action {
             Action::SendOpen => self.send_open(id),
             Action::SendAccept => self.reply(id, &Frame::DcAccept),
             Action::SendRefuse => {
-                self.reply(id, &Frame::DcRefuse { reason: refusal });
+                let reason = match cause {
+                    Cause::Refused(reason) => reason,
+                    _ => refuse::NOT_ALLOWED,
+                };
+                self.reply(id, &Frame::DcRefuse { reason });
                 self.finish_direct(id);
             }
             Action::SendClose => self.reply(id, &Frame::DcClose { count: sent }),
@@ -466,7 +411,7 @@ impl<A: Authority> Node<A> {
             Action::Fin => self.finish_direct(id),
             Action::Reset => self.reset_direct(id, reset_code(cause)),
             Action::Forget => {
-                if let Some((link, stream)) = direct.wire {
+                if let Some((link, stream)) = direct.wire() {
                     self.push(Output::Forget { link, stream });
                 }
             }
@@ -479,10 +424,8 @@ impl<A: Authority> Node<A> {
                     self.violation(link);
                 }
             }
-            Action::Deliver => self.deliver(id),
-            Action::Discard => self.discard(id),
             // The caller does these, or answers with them.
-            Action::Queue | Action::Ok | Action::NotFound => {}
+            Action::Deliver | Action::Discard | Action::Queue | Action::Ok | Action::NotFound => {}
         }
     }
 
@@ -493,7 +436,7 @@ impl<A: Authority> Node<A> {
             ConnectionChange::Failed => self.stats.directs_failed += 1,
         }
         let Some(direct) = self.directs.get(&id) else { return };
-        let connection = Connection { id, change, peer: direct.peer, node: direct.node, cause };
+        let connection = Connection { id, change, peer: direct.peer(), node: direct.node, cause };
         let group = direct.group;
         self.event(group, Event::Direct(connection));
     }
@@ -509,7 +452,7 @@ impl<A: Authority> Node<A> {
         };
         let Some(stream) = self.open_stream(link, Role::Direct(id), 0) else { return };
         if let Some(direct) = self.directs.get_mut(&id) {
-            direct.wire = Some((link, stream));
+            direct.stream = Some(stream);
         }
         self.reply(id, &Frame::DcOpen { tag });
     }
@@ -518,7 +461,7 @@ impl<A: Authority> Node<A> {
         let (head, body) = frame.encode();
         let Some(direct) = self.directs.get_mut(&id) else { return };
         direct.queued += head.as_slice().len() + body.len();
-        if let Some((link, stream)) = direct.wire {
+        if let Some((link, stream)) = direct.wire() {
             self.push(Output::Write { link, stream, head, body });
         }
     }
@@ -529,18 +472,18 @@ impl<A: Authority> Node<A> {
             return self.run(id, Step::SessionFailed, cause);
         }
         direct.link = None;
-        let (address, expect) = (direct.address, direct.expect);
+        let (address, expect) = (direct.address, direct.whom());
         self.dial_for_direct(address, expect, id);
     }
 
     fn finish_direct(&mut self, id: ConnectionId) {
-        if let Some((link, stream)) = self.directs.get(&id).and_then(|d| d.wire) {
+        if let Some((link, stream)) = self.directs.get(&id).and_then(Direct::wire) {
             self.finish(link, stream);
         }
     }
 
     fn reset_direct(&mut self, id: ConnectionId, code: u64) {
-        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(|d| d.wire.take()) {
+        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(Direct::take_wire) {
             self.abort(link, stream, code);
         }
     }
@@ -548,7 +491,7 @@ impl<A: Authority> Node<A> {
     /// The stream no longer belongs to the connection; it ends by itself.
     fn detach(&mut self, id: ConnectionId) {
         self.forget_partial(id);
-        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(|d| d.wire.take()) {
+        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(Direct::take_wire) {
             // The end of the peer's side is read only while there is credit for something before it.
             if self.stream(link, stream).is_some_and(|s| s.credit == 0) {
                 self.credit(link, stream, 1);
@@ -562,11 +505,11 @@ impl<A: Authority> Node<A> {
         self.cancel_direct_dial(id);
         self.detach(id);
         let Some(direct) = self.directs.remove(&id) else { return };
-        if let (Some(peer), true) = (direct.peer, direct.unread > 0) {
+        if let (Some(peer), true) = (direct.peer(), direct.unread > 0) {
             self.ghosts.insert(id, Ghost { group: direct.group, peer, unread: direct.unread });
         }
         if let Some(group) = self.groups.get_mut(&direct.group) {
-            group.directs -= 1;
+            group.directs.remove(id, direct.whom());
         }
         if let Some(link) = direct.link {
             self.release_idle(link);
@@ -575,11 +518,12 @@ impl<A: Authority> Node<A> {
     }
 
     pub(crate) fn listed_directs(&self, key: GroupKey) -> Vec<ConnectionInfo> {
-        let listed = self.directs.iter().filter(|(_, d)| d.group == key && d.is_listed());
-        let info = |(id, d): (&ConnectionId, &Direct)| {
-            Some(ConnectionInfo { id: *id, peer: d.peer?, node: d.node, address: d.address })
+        let info = |id: &ConnectionId| {
+            let d = self.directs.get(id).filter(|d| d.is_listed())?;
+            Some(ConnectionInfo { id: *id, peer: d.peer()?, node: d.node, address: d.address })
         };
-        listed.filter_map(info).collect()
+        let group = self.groups.get(&key).into_iter();
+        group.flat_map(|g| g.directs.iter().filter_map(info)).collect()
     }
 }
 

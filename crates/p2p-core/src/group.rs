@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use crate::authority::{Authority, Member};
 use crate::code::Code;
 use crate::codec::Hello;
+use crate::direct::Roll;
 use crate::direct::table::Event as Step;
 use crate::event::{Cause, Event, MemberChange, Status};
 use crate::id::{Address, GroupKey, InstanceId, KeyId, NodeId};
@@ -59,7 +60,7 @@ pub(crate) struct Group {
     pub(crate) members: BTreeMap<KeyId, Known>,
     pub(crate) book: BTreeMap<KeyId, Vec<Address>>,
     pub(crate) search: Search,
-    pub(crate) directs: usize,
+    pub(crate) directs: Roll,
     pub(crate) objects: Objects,
 }
 
@@ -137,7 +138,7 @@ impl Group {
                 .take(limits.members)
                 .collect(),
             search: Search::default(),
-            directs: 0,
+            directs: Roll::default(),
             objects: Objects::default(),
             own,
         }
@@ -319,7 +320,7 @@ impl<A: Authority> Node<A> {
             }
             if let Some(control) = self.take_control(link, stream) {
                 self.finish(link, stream);
-                self.control_ended(link, stream, control, Cause::Left);
+                self.control_ended(link, stream, &control, Cause::Left);
             }
         }
         let links: Vec<LinkId> = self.links.keys().copied().collect();
@@ -331,14 +332,13 @@ impl<A: Authority> Node<A> {
         let Some(group) = self.groups.get_mut(&key) else { return };
         let was_online = group.life == Life::Online;
         group.life = Life::Closing;
+        let directs = group.directs.ids();
         self.forget_group_timers(key);
         self.cancel_dials(key);
         // Before the last direct connection goes: with it the group may be closed at once, and is then unknown here.
         if was_online {
             self.store_listening(key);
         }
-        let directs: Vec<_> =
-            self.directs.iter().filter(|(_, d)| d.group == key).map(|(id, _)| *id).collect();
         for id in directs {
             self.run(id, Step::GroupClose, Cause::Cancelled);
         }
@@ -351,7 +351,7 @@ impl<A: Authority> Node<A> {
     /// A direct connection of the group is gone, or a session: perhaps there is nothing left to wait for.
     pub(crate) fn closing_progress(&mut self, key: GroupKey) {
         let Some(group) = self.groups.get(&key).filter(|g| g.life == Life::Closing) else { return };
-        if group.directs > 0 {
+        if !group.directs.is_empty() {
             return;
         }
         // Our side of each session ends first; the peer's answer tells that what we sent has arrived.
@@ -370,8 +370,7 @@ impl<A: Authority> Node<A> {
     }
 
     pub(crate) fn finish_closing(&mut self, key: GroupKey) {
-        let directs: Vec<_> =
-            self.directs.iter().filter(|(_, d)| d.group == key).map(|(id, _)| *id).collect();
+        let directs = self.groups.get(&key).map(|g| g.directs.ids()).unwrap_or_default();
         for id in directs {
             self.run(id, Step::DrainTimer, Cause::Unconfirmed);
         }

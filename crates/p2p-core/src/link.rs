@@ -1,5 +1,6 @@
 //! One authenticated wire to one peer: its streams, its limits, its end.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::direct::table::Event as Step;
 use crate::event::Cause;
 use crate::group::Objects;
 use crate::id::{Address, ConnectionId, GroupKey, InstanceId, KeyId};
-use crate::io::{DialId, DownCause, LinkId, Output, StreamId, Timer};
+use crate::io::{DialId, DownCause, Expect, LinkId, Output, StreamId, Timer};
 use crate::limits::{Limits, SECOND};
 use crate::node::Node;
 use crate::session::Control;
@@ -47,7 +48,7 @@ pub(crate) struct Link {
     pub(crate) control_queued: usize,
     /// Our control streams of groups for which the peer's stream takes the place, until that is here: what waited for
     /// ours waits for it.
-    pub(crate) inherited: BTreeMap<GroupKey, (StreamId, Control)>,
+    pub(crate) inherited: BTreeMap<GroupKey, (StreamId, Box<Control>)>,
     control_rate: Bucket,
     object_rate: Bucket,
     violations: [Option<Tick>; 2],
@@ -72,7 +73,7 @@ pub(crate) enum Role {
     #[default]
     Fresh,
     /// The session of one group.
-    Control(Control),
+    Control(Box<Control>),
     /// DC_OPEN with this tag came before the session stands.
     Held([u8; 16]),
     /// A direct connection.
@@ -165,6 +166,7 @@ impl<A: Authority> Node<A> {
             next_stream: 0,
         };
         self.links.insert(id, link);
+        self.links_by_peer.insert((peer, id));
         self.stats.links_up += 1;
         self.timer(Timer::Handshake(id), self.limits.handshake);
         match dial {
@@ -176,11 +178,26 @@ impl<A: Authority> Node<A> {
         }
     }
 
+    /// The links to whoever is expected: for a key those of one peer, the oldest first.
+    pub(crate) fn links_to(&self, whom: Expect) -> impl Iterator<Item = (LinkId, &Link)> {
+        let (mut first, mut last) = (KeyId([0; 32]), KeyId([0xff; 32]));
+        match whom {
+            Expect::Anyone => {}
+            Expect::Key(key) => (first, last) = (key, key),
+            Expect::Authority(authority) => {
+                first.0[..20].copy_from_slice(&authority);
+                last.0[..20].copy_from_slice(&authority);
+            }
+        }
+        let ids = self.links_by_peer.range((first, LinkId(0))..=(last, LinkId(u64::MAX)));
+        ids.filter_map(|(_, id)| self.links.get(id).map(|link| (*id, link)))
+    }
+
     /// Closes the oldest of the links that one peer has dialled when they are too many: after a restart the newest is the
     /// one that lives.
     fn limit_peer(&mut self, peer: KeyId) {
-        let theirs = self.links.iter().filter(|(_, l)| l.peer == peer && !l.dialled && !l.closing);
-        let mut theirs: Vec<(Tick, LinkId)> = theirs.map(|(id, l)| (l.up, *id)).collect();
+        let theirs = self.links_to(Expect::Key(peer)).filter(|(_, l)| !l.dialled && !l.closing);
+        let mut theirs: Vec<(Tick, LinkId)> = theirs.map(|(id, l)| (l.up, id)).collect();
         theirs.sort_unstable();
         if theirs.len() > self.limits.links_per_peer {
             self.stats.links_limited += 1;
@@ -235,7 +252,7 @@ impl<A: Authority> Node<A> {
                 Some(Role::Direct(direct)) => self.direct_link_lost(direct, itself),
                 Some(Role::Control(control)) => {
                     let why = if itself { Cause::Itself } else { Cause::Lost };
-                    self.control_ended(id, stream, control, why);
+                    self.control_ended(id, stream, &control, why);
                 }
                 Some(Role::Held(_)) => self.stats.opens_dropped += 1,
                 _ => {}
@@ -246,6 +263,7 @@ impl<A: Authority> Node<A> {
         inherited.into_iter().for_each(|group| self.disinherit(id, group, Cause::Lost));
         let gone = self.links.remove(&id);
         if let Some(gone) = &gone {
+            self.links_by_peer.remove(&(gone.peer, id));
             self.reinstate((gone.peer, gone.instance));
         }
         self.stats.links_ended += u64::from(gone.is_some());
@@ -385,7 +403,7 @@ impl<A: Authority> Node<A> {
                     reset::REVOKED => Cause::Revoked,
                     _ => Cause::Lost,
                 };
-                self.control_ended(link, stream, control, cause);
+                self.control_ended(link, stream, &control, cause);
             }
             Role::Held(_) => self.stats.opens_dropped += 1,
             _ => {}
@@ -554,7 +572,8 @@ impl<A: Authority> Node<A> {
     pub(crate) fn release_link(&mut self, id: LinkId) {
         let Some(link) = self.links.get(&id) else { return };
         let needed = !link.controls.is_empty() || !link.inherited.is_empty() || link.is_proving();
-        if !needed && link.direct_ids().is_empty() {
+        let carries = |s: &Stream| matches!(s.role, Role::Direct(_));
+        if !needed && !link.streams.values().any(carries) {
             self.close_link(id, close::SHUTDOWN);
         }
     }

@@ -357,9 +357,10 @@ impl<A: Authority> Node<A> {
 
     /// The membership of a peer, or our own, has ended or was taken back.
     pub(crate) fn membership_over(&mut self, key: GroupKey, peer: PeerKey, cause: Cause) {
-        let of_peer = |d: &crate::direct::Direct| d.group == key && d.peer == Some(peer.0);
-        let directs: Vec<_> =
-            self.directs.iter().filter(|(_, d)| of_peer(d)).map(|(id, _)| *id).collect();
+        let of_peer =
+            |id: &ConnectionId| self.directs.get(id).is_some_and(|d| d.peer() == Some(peer.0));
+        let mut directs = self.groups.get(&key).map(|g| g.directs.ids()).unwrap_or_default();
+        directs.retain(of_peer);
         for id in directs {
             self.run(id, Step::Expired, cause);
         }
@@ -378,7 +379,7 @@ impl<A: Authority> Node<A> {
                 self.abort(link, stream, code);
             }
             if let Some(control) = control {
-                self.control_ended(link, stream, control, cause);
+                self.control_ended(link, stream, &control, cause);
             }
             if !tells {
                 self.release_link(link);

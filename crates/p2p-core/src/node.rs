@@ -1,6 +1,6 @@
 //! The only type that an embedder drives.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -99,6 +99,8 @@ pub struct Node<A> {
     pub(crate) timers: Timers,
     pub(crate) gates: Gates,
     pub(crate) links: BTreeMap<LinkId, Link>,
+    /// The links by their peers.
+    pub(crate) links_by_peer: BTreeSet<(KeyId, LinkId)>,
     pub(crate) dials: BTreeMap<DialId, Dial>,
     pub(crate) groups: BTreeMap<GroupKey, Group>,
     pub(crate) directs: BTreeMap<ConnectionId, Direct>,
@@ -156,6 +158,7 @@ impl<A: Authority> Node<A> {
             out: VecDeque::new(),
             timers: Timers::default(),
             links: BTreeMap::new(),
+            links_by_peer: BTreeSet::new(),
             dials: BTreeMap::new(),
             groups: BTreeMap::new(),
             directs: BTreeMap::new(),

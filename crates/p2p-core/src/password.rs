@@ -190,7 +190,7 @@ impl<A: Authority> Node<A> {
             self.event(group, Event::PasswordRejected { peer, remote });
         }
         self.abort(id, stream, reset::PROOF);
-        self.control_ended(id, stream, control, Cause::NotAuthenticated);
+        self.control_ended(id, stream, &control, Cause::NotAuthenticated);
     }
 
     /// Admitting: the joiner's confirmation. Whoever knows the password gets a membership, or hears who issues them.
@@ -223,7 +223,7 @@ impl<A: Authority> Node<A> {
         if let Frame::CannotIssue(_) = frame {
             let Some(control) = self.take_control(id, stream) else { return };
             self.finish(id, stream);
-            self.control_ended(id, stream, control, Cause::NotAuthenticated);
+            self.control_ended(id, stream, &control, Cause::NotAuthenticated);
         }
     }
 
@@ -292,7 +292,7 @@ impl<A: Authority> Node<A> {
                 self.event(key, Event::Refused { peer, remote, refusal });
                 let Some(control) = self.take_control(id, stream) else { return };
                 self.abort(id, stream, reset::PROOF);
-                self.control_ended(id, stream, control, Cause::Verdict(refusal));
+                self.control_ended(id, stream, &control, Cause::Verdict(refusal));
             }
         }
     }
@@ -327,7 +327,7 @@ impl<A: Authority> Node<A> {
         if let Some(group) = control.group {
             self.take_referrals(group, id, issuers);
         }
-        self.control_ended(id, stream, control, Cause::Refused(refuse::BUSY));
+        self.control_ended(id, stream, &control, Cause::Refused(refuse::BUSY));
     }
 
     /// Whatever ended a stream, the authority forgets what it kept for the exchange on it.

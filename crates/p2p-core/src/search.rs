@@ -169,13 +169,10 @@ impl<A: Authority> Node<A> {
         if connected || own {
             return false;
         }
-        let fits = |l: &crate::link::Link| match expect {
-            Expect::Anyone => l.remote == address,
-            expected => expected.admits(&l.peer),
-        };
-        if let Some(link) =
-            self.links.iter().find(|(_, l)| l.usable() && fits(l)).map(|(id, _)| *id)
-        {
+        let fits =
+            |l: &crate::link::Link| l.usable() && (expect != Expect::Anyone || l.remote == address);
+        let there = self.links_to(expect).find(|(_, l)| fits(l)).map(|(id, _)| id);
+        if let Some(link) = there {
             self.start_session(link, key, true);
         } else {
             self.dial(address, expect, Want::Neighbour(key));

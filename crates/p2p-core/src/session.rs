@@ -4,6 +4,7 @@
 //! with its own hello and chain, or the one refusal, which is the same frame at the same moment for every reason and for
 //! a group that is not here at all.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -12,7 +13,7 @@ use crate::codec::{Frame, Hello, MINOR, REFUSED, VERSION, close, reset};
 use crate::direct::table::Event as Step;
 use crate::event::{Cause, Event};
 use crate::id::{ConnectionId, GroupKey, InstanceId};
-use crate::io::{LinkId, Output, StreamId, Timer};
+use crate::io::{Expect, LinkId, Output, StreamId, Timer};
 use crate::link::Role;
 use crate::node::Node;
 use crate::password::Stage;
@@ -125,7 +126,9 @@ impl<A: Authority> Node<A> {
             waiting: Vec::new(),
         };
         let hello = self.hello(group, control.tag_out);
-        let Some(stream) = self.open_stream(id, Role::Control(control), rank) else { return };
+        let Some(stream) = self.open_stream(id, Role::Control(control.into()), rank) else {
+            return;
+        };
         if let Some(link) = self.links.get_mut(&id) {
             link.controls.insert(group, stream);
         }
@@ -190,7 +193,7 @@ impl<A: Authority> Node<A> {
             link.controls.insert(group, stream);
         }
         if let Some(s) = link.streams.get_mut(&stream) {
-            s.role = Role::Control(control);
+            s.role = Role::Control(control.into());
         }
         ours.into_iter().for_each(|ours| self.forget_stream_timers(id, ours));
         self.timer(Timer::Proof(id, stream), self.limits.proof);
@@ -235,7 +238,7 @@ impl<A: Authority> Node<A> {
         id: LinkId,
         stream: StreamId,
         group: GroupKey,
-        control: Control,
+        control: Box<Control>,
     ) {
         if let Some(link) = self.links.get_mut(&id) {
             link.inherited.insert(group, (stream, control));
@@ -297,7 +300,7 @@ impl<A: Authority> Node<A> {
             ) => {
                 let Some(control) = self.take_control(id, stream) else { return };
                 self.finish(id, stream);
-                self.control_ended(id, stream, control, Cause::NotAuthenticated);
+                self.control_ended(id, stream, &control, Cause::NotAuthenticated);
             }
             (Phase::Up, frame) => {
                 let (Some(group), instance) = (control.group, control.instance()) else { return };
@@ -317,7 +320,7 @@ impl<A: Authority> Node<A> {
         let control = self.take_control(id, stream);
         self.abort(id, stream, reset::VIOLATION);
         if let Some(control) = control {
-            self.control_ended(id, stream, control, Cause::Protocol);
+            self.control_ended(id, stream, &control, Cause::Protocol);
         }
         self.violation(id);
     }
@@ -349,7 +352,7 @@ impl<A: Authority> Node<A> {
                 let control = self.take_control(id, stream);
                 self.abort(id, stream, reset::PROOF);
                 if let Some(control) = control {
-                    self.control_ended(id, stream, control, Cause::Verdict(refusal));
+                    self.control_ended(id, stream, &control, Cause::Verdict(refusal));
                 }
             }
         }
@@ -363,7 +366,7 @@ impl<A: Authority> Node<A> {
         control.phase = Phase::AwaitProof { may_read: false };
         self.write(id, stream, &Frame::NoSession { reason: REFUSED });
         self.finish(id, stream);
-        self.control_ended(id, stream, control, Cause::NotAuthenticated);
+        self.control_ended(id, stream, &control, Cause::NotAuthenticated);
     }
 
     pub(crate) fn session_up(
@@ -430,7 +433,7 @@ impl<A: Authority> Node<A> {
     }
 
     /// Takes the control off a stream, which is spent then.
-    pub(crate) fn take_control(&mut self, id: LinkId, stream: StreamId) -> Option<Control> {
+    pub(crate) fn take_control(&mut self, id: LinkId, stream: StreamId) -> Option<Box<Control>> {
         let link = self.links.get_mut(&id)?;
         let role = &mut link.streams.get_mut(&stream)?.role;
         match core::mem::replace(role, Role::Spent) {
@@ -453,7 +456,7 @@ impl<A: Authority> Node<A> {
         &mut self,
         id: LinkId,
         stream: StreamId,
-        control: Control,
+        control: &Control,
         cause: Cause,
     ) {
         if let Some(link) = self.links.get_mut(&id) {
@@ -466,7 +469,7 @@ impl<A: Authority> Node<A> {
             if control.is_up() {
                 self.session_lost(id, stream, group, instance, cause);
             } else {
-                self.session_failed(id, group, &control, cause);
+                self.session_failed(id, group, control, cause);
             }
         }
         self.drop_held(id, control.tag_in);
@@ -538,7 +541,7 @@ impl<A: Authority> Node<A> {
             (false, false) => Cause::Lost,
         };
         // First the session, then the stream: with its last stream a link may end, and nobody would know whose it was.
-        self.control_ended(id, stream, control, cause);
+        self.control_ended(id, stream, &control, cause);
         self.finish(id, stream);
         if ended_here {
             // The peer has answered our FIN: nothing of ours is under way any longer.
@@ -560,7 +563,7 @@ impl<A: Authority> Node<A> {
         let (opener, others) =
             (control.opener, self.links.get(&id).is_some_and(|l| l.has_session()));
         self.abort(id, stream, if opener { reset::CANCELLED } else { reset::NO_SESSION });
-        self.control_ended(id, stream, control, Cause::NotAuthenticated);
+        self.control_ended(id, stream, &control, Cause::NotAuthenticated);
         if !opener && !others {
             self.close_link(id, close::NO_SESSION);
         }
@@ -576,10 +579,10 @@ impl<A: Authority> Node<A> {
             return;
         }
         let Some(peer) = self.links.get(&id).map(|l| l.peer) else { return };
-        let old = |(other, l): (&LinkId, &crate::link::Link)| {
-            (*other != id && l.peer == peer && l.instance == Some(previous)).then_some(*other)
+        let old = |(other, l): (LinkId, &crate::link::Link)| {
+            (other != id && l.instance == Some(previous)).then_some(other)
         };
-        let dead: Vec<LinkId> = self.links.iter().filter_map(old).collect();
+        let dead: Vec<LinkId> = self.links_to(Expect::Key(peer)).filter_map(old).collect();
         for link in dead {
             self.close_link(link, close::REPLACED);
         }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::authority::Authority;
 use crate::codec::close;
 use crate::id::{GroupKey, InstanceId, KeyId};
-use crate::io::LinkId;
+use crate::io::{Expect, LinkId};
 use crate::node::Node;
 
 impl<A: Authority> Node<A> {
@@ -19,10 +19,12 @@ impl<A: Authority> Node<A> {
                 if l.dialled { (self.own, Some(self.instance)) } else { (l.peer, l.instance) };
             (dialler, l.binding)
         };
-        let same =
-            |l: &crate::link::Link| (l.peer, l.instance) == node && l.usable() && l.has_session();
-        let mut twins: Vec<_> =
-            self.links.iter().filter(|(_, l)| same(l)).map(|(id, l)| (rank(l), *id)).collect();
+        let same = |l: &crate::link::Link| l.instance == node.1 && l.usable() && l.has_session();
+        let mut twins: Vec<_> = self
+            .links_to(Expect::Key(node.0))
+            .filter(|(_, l)| same(l))
+            .map(|(id, l)| (rank(l), id))
+            .collect();
         twins.sort_unstable();
         let Some(((_, survivor), losers)) =
             twins.split_first().map(|(first, rest)| (*first, rest.to_vec()))
@@ -36,10 +38,9 @@ impl<A: Authority> Node<A> {
             self.move_sessions(*loser, survivor);
         }
         let superseded: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, l)| l.superseded && (l.peer, l.instance) == node)
-            .map(|(id, _)| *id)
+            .links_to(Expect::Key(node.0))
+            .filter(|(_, l)| l.superseded && l.instance == node.1)
+            .map(|(id, _)| id)
             .collect();
         for loser in superseded {
             self.retire(loser);
@@ -67,17 +68,19 @@ impl<A: Authority> Node<A> {
     /// A link to a node is gone. If it was the one that carried on, another carries on in its place: there is always one
     /// that takes streams.
     pub(crate) fn reinstate(&mut self, node: (KeyId, Option<InstanceId>)) {
-        let same = |l: &crate::link::Link| (l.peer, l.instance) == node && !l.closing;
-        if self.links.values().any(|l| same(l) && l.usable()) {
+        let same = |l: &crate::link::Link| l.instance == node.1 && !l.closing;
+        let left = self.links_to(Expect::Key(node.0)).filter(|(_, l)| same(l));
+        let left: Vec<(LinkId, bool)> = left.map(|(id, l)| (id, l.usable())).collect();
+        if left.iter().any(|(_, usable)| *usable) {
             return;
         }
-        let mut back = None;
-        for (id, link) in self.links.iter_mut().filter(|(_, l)| same(l)) {
-            link.superseded = false;
-            back = Some(*id);
+        for (id, _) in &left {
+            if let Some(link) = self.links.get_mut(id) {
+                link.superseded = false;
+            }
         }
-        if let Some(id) = back {
-            self.settle_duplicates(id);
+        if let Some((id, _)) = left.last() {
+            self.settle_duplicates(*id);
         }
     }
 
@@ -86,10 +89,11 @@ impl<A: Authority> Node<A> {
         let Some(link) = self.links.get(&loser).filter(|l| l.superseded && !l.closing) else {
             return;
         };
-        let twin = |l: &crate::link::Link| {
-            l.usable() && (l.peer, l.instance) == (link.peer, link.instance)
+        let twin = |l: &crate::link::Link| l.usable() && l.instance == link.instance;
+        let Some((_, survivor)) = self.links_to(Expect::Key(link.peer)).find(|(_, l)| twin(l))
+        else {
+            return;
         };
-        let Some(survivor) = self.links.values().find(|l| twin(l)) else { return };
         let moved =
             link.controls.keys().all(|g| survivor.control(*g).is_some_and(|(_, c)| c.is_up()));
         if survivor.dialled && moved && !link.is_busy() && !link.is_proving() {

@@ -49,7 +49,7 @@ impl<A: Authority> Node<A> {
     /// Gives a connection's stream the credit that it may have.
     pub(crate) fn refill_direct(&mut self, id: ConnectionId) {
         let Some(direct) = self.directs.get(&id) else { return };
-        let (Some((link, stream)), Some(peer)) = (direct.wire, direct.peer) else { return };
+        let (Some((link, stream)), Some(peer)) = (direct.wire(), direct.peer()) else { return };
         let Some((buffered, credit)) =
             self.stream(link, stream).map(|s| (s.decoder.buffered(), s.credit as usize))
         else {
@@ -57,7 +57,7 @@ impl<A: Authority> Node<A> {
         };
         self.note_unfinished(id, buffered > 0);
         let Some(direct) = self.directs.get(&id) else { return };
-        let arriving = direct.partial_len + buffered;
+        let arriving = direct.begun_len() + buffered;
         self.count_arriving(id, if direct.state == State::Open { arriving } else { 0 });
         let Some(direct) = self.directs.get(&id) else { return };
         let window = match direct.state {
@@ -82,8 +82,8 @@ impl<A: Authority> Node<A> {
     /// Keeps the sum of what a peer has begun and not ended.
     fn count_arriving(&mut self, id: ConnectionId, arriving: usize) {
         let Some(direct) = self.directs.get_mut(&id) else { return };
-        let before = core::mem::replace(&mut direct.arriving, arriving);
-        if let (Some(peer), true) = (direct.peer, before != arriving) {
+        let before = direct.charge(arriving);
+        if let (Some(peer), true) = (direct.peer(), before != arriving) {
             let budget = self.budgets.entry(peer).or_default();
             budget.arriving = budget.arriving.saturating_sub(before) + arriving;
         }
@@ -111,11 +111,11 @@ impl<A: Authority> Node<A> {
     /// Keeps the order in which messages began to arrive.
     fn note_unfinished(&mut self, id: ConnectionId, buffered: bool) {
         let Some(direct) = self.directs.get(&id) else { return };
-        let arriving = buffered || direct.partial.is_some();
-        let Some(peer) = direct.peer.filter(|_| arriving != direct.unfinished.is_some()) else {
+        let arriving = buffered || direct.has_begun();
+        let Some(peer) = direct.peer().filter(|_| arriving != direct.turn().is_some()) else {
             return;
         };
-        let turn = direct.unfinished.unwrap_or_default();
+        let turn = direct.turn().unwrap_or_default();
         let next = if arriving { Some(self.fresh_id()) } else { None };
         let budget = self.budgets.entry(peer).or_default();
         match next {
@@ -123,7 +123,7 @@ impl<A: Authority> Node<A> {
             None => _ = budget.unfinished.remove(&(turn, id)),
         }
         if let Some(direct) = self.directs.get_mut(&id) {
-            direct.unfinished = next;
+            direct.set_turn(next);
         }
         self.forget_budget(peer);
     }
@@ -132,7 +132,7 @@ impl<A: Authority> Node<A> {
     pub(super) fn count_unread(&mut self, id: ConnectionId, bytes: usize) {
         let Some(direct) = self.directs.get_mut(&id) else { return };
         direct.unread += charge(bytes);
-        if let Some(peer) = direct.peer {
+        if let Some(peer) = direct.peer() {
             self.budgets.entry(peer).or_default().unread += charge(bytes);
         }
     }
@@ -141,7 +141,7 @@ impl<A: Authority> Node<A> {
         let peer = if let Some(direct) = self.directs.get_mut(&id) {
             let taken = charge(bytes).min(direct.unread);
             direct.unread -= taken;
-            direct.peer.map(|peer| (peer, taken))
+            direct.peer().map(|peer| (peer, taken))
         } else if let Some(ghost) = self.ghosts.get_mut(&id) {
             let taken = charge(bytes).min(ghost.unread);
             ghost.unread -= taken;
@@ -168,9 +168,9 @@ impl<A: Authority> Node<A> {
     pub(super) fn forget_partial(&mut self, id: ConnectionId) {
         self.count_arriving(id, 0);
         let Some(direct) = self.directs.get_mut(&id) else { return };
-        direct.partial = None;
-        direct.partial_len = 0;
-        let (turn, peer) = (direct.unfinished.take(), direct.peer);
+        direct.take_begun();
+        let (turn, peer) = (direct.turn(), direct.peer());
+        direct.set_turn(None);
         let Some(budget) = peer.and_then(|peer| self.budgets.get_mut(&peer)) else { return };
         budget.blocked.remove(&id);
         if let Some(turn) = turn {

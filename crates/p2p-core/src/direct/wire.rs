@@ -1,11 +1,9 @@
 //! Frames of a direct connection, as they arrive.
 
-use alloc::vec::Vec;
-
 use super::budget::charge;
 use super::table::{Event as Step, State};
 use crate::authority::Authority;
-use crate::codec::{Frame, join_crumbs, reset};
+use crate::codec::{Frame, reset};
 use crate::event::{Cause, Event};
 use crate::id::{ConnectionId, Guid};
 use crate::io::{LinkId, Payload, StreamId, Timer};
@@ -36,7 +34,7 @@ impl<A: Authority> Node<A> {
 
     pub(crate) fn on_direct_frame(&mut self, id: ConnectionId, frame: Frame) {
         let Some(direct) = self.directs.get(&id) else { return };
-        let whole = direct.partial.is_none();
+        let whole = !direct.has_begun();
         let (received, sent) = (direct.received, direct.sent);
         match frame {
             Frame::DcAccept => self.run(id, Step::Accept, Cause::Protocol),
@@ -65,52 +63,32 @@ impl<A: Authority> Node<A> {
         if !matches!(direct.state, State::Open | State::LocalClosing) {
             return self.run(id, Step::Data, Cause::Protocol);
         }
-        let keeps = direct.state == State::Open;
-        let (first, pieces) = direct.partial.get_or_insert_with(|| (kind, Vec::new()));
-        let same = *first == kind;
-        direct.partial_len += payload.len();
-        if keeps {
-            for piece in payload.pieces().iter().filter(|piece| !piece.is_empty()) {
-                let piece = join_crumbs(pieces.last_mut(), piece.clone());
-                pieces.extend(piece);
-            }
-        }
-        if !same || direct.partial_len > max {
+        let keep = direct.state == State::Open;
+        let length = direct.begun_len() + payload.len();
+        if !direct.is_of(kind) || length > max {
             return self.run(id, Step::Violation, Cause::Protocol);
         }
-        if !more {
-            direct.received += 1;
-            self.stats.messages_received += 1;
-            self.stats.message_bytes_received += direct.partial_len as u64;
-            self.run(id, Step::Data, Cause::Orderly);
+        if more {
+            return direct.add(kind, payload, keep);
         }
+        let message = direct.complete(payload);
+        direct.received += 1;
+        self.stats.messages_received += 1;
+        self.stats.message_bytes_received += length as u64;
+        self.run_with(id, Step::Data, Cause::Orderly, Some((kind, message)));
     }
 
     /// The whole message goes to the application.
-    pub(super) fn deliver(&mut self, id: ConnectionId) {
+    pub(super) fn deliver(&mut self, id: ConnectionId, message: Option<(Guid, Payload)>) {
         let Some(direct) = self.directs.get_mut(&id) else { return };
-        let Some((kind, mut pieces)) = direct.partial.take() else { return };
-        let bytes = core::mem::take(&mut direct.partial_len);
+        let Some((kind, payload)) = message else { return };
+        let bytes = payload.len();
         direct.delivered += 1;
         self.stats.messages_delivered += 1;
-        let (group, peer) = (direct.group, direct.peer.unwrap_or(crate::id::KeyId([0; 32])));
-        let payload = match pieces.len() {
-            0 => Payload::EMPTY,
-            1 => Payload::One(pieces.remove(0)),
-            _ => Payload::Many(pieces),
-        };
+        let (group, peer) = (direct.group, direct.peer().unwrap_or(crate::id::KeyId([0; 32])));
         self.count_unread(id, bytes);
         debug_assert!(charge(bytes) > bytes, "an empty message has a charge");
         self.event(group, Event::Data { id, peer, kind, payload });
-    }
-
-    /// The message came after our close: counted, and dropped.
-    pub(super) fn discard(&mut self, id: ConnectionId) {
-        self.stats.messages_discarded += 1;
-        if let Some(direct) = self.directs.get_mut(&id) {
-            direct.partial = None;
-            direct.partial_len = 0;
-        }
     }
 }
 
