@@ -1,0 +1,2 @@
+/* For sources written for Windows: what they take from <strsafe.h>, as far as p2p_win.h has it. */
+#include "../p2p_win.h"

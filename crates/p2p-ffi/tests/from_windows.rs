@@ -1,0 +1,150 @@
+//! Programs of `ports/`, written for Windows: built unchanged with `p2p_win.h` and run, as C99 and as C++17. Where
+//! mingw-w64 is present the same sources are compiled with its own headers, so that they are what they claim to be.
+#![cfg(unix)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// The zero initialiser of C99, `{0}`, is no fault in C++.
+const C99: &[&str] = &["cc", "-std=c99"];
+const CXX17: &[&str] = &["c++", "-xc++", "-std=c++17", "-Wno-missing-field-initializers"];
+const WARNINGS: &[&str] = &["-pedantic", "-Wall", "-Wextra", "-Werror"];
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where cargo puts what it builds for this test: beside the test itself.
+fn libraries() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().to_owned()
+}
+
+fn is_here(compiler: &str) -> bool {
+    let here = Command::new(compiler).arg("--version").output().is_ok();
+    if !here {
+        eprintln!("skipped: there is no {compiler} here");
+    }
+    here
+}
+
+/// Builds `ports/<name>.c` into `folder`; `windows`: with windows.h and 16-bit wide characters.
+fn build(language: &[&str], name: &str, windows: bool, folder: &Path) -> PathBuf {
+    let (include, program) = (package().join("include"), folder.join(name));
+    let libraries = libraries();
+    let mut compiler = Command::new(language[0]);
+    compiler.args(&language[1..]).args(WARNINGS).arg("-I").arg(&include);
+    if windows {
+        compiler.arg("-fshort-wchar").arg("-I").arg(include.join("p2p-win"));
+    }
+    compiler.arg(package().join("ports").join(name).with_extension("c")).args(["-xnone", "-o"]);
+    compiler.arg(&program).arg("-L").arg(&libraries).args(["-lpeergroup", "-pthread"]);
+    compiled(compiler.arg(format!("-Wl,-rpath,{}", libraries.display())));
+    program
+}
+
+fn compiled(compiler: &mut Command) {
+    let output =
+        compiler.output().unwrap_or_else(|error| panic!("a C compiler is needed: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs it in a home of its own, under the library that was built with this test; what it wrote.
+fn run(program: &Path, arguments: &[&str]) -> String {
+    let home = TempDir::new().unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).env("P2P_HOME", home.path()).env("P2P_LISTEN", "[::1]:0");
+    command.env("LD_LIBRARY_PATH", libraries()).env("DYLD_LIBRARY_PATH", libraries());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = String::from_utf8(stdout).expect("UTF-8");
+    assert!(status.success(), "{status}\n{text}{}", String::from_utf8_lossy(&stderr));
+    text
+}
+
+/// Runs a program of `ports/` as C and, where there is a compiler, as C++.
+fn in_both_languages(name: &str, check: impl Fn(&Path)) {
+    for language in [C99, CXX17] {
+        if language == C99 || is_here(language[0]) {
+            let folder = TempDir::new().unwrap();
+            check(&build(language, name, true, folder.path()));
+        }
+    }
+}
+
+#[test]
+fn a_program_for_windows_builds_unchanged_and_talks() {
+    in_both_languages("whisper", |program| {
+        let text = run(program, &["gr\u{fc}\u{df}e \u{1f600}"]);
+        let (first, rest) = text.split_once('\n').unwrap();
+        assert!(first.starts_with("Ann invites Bob until "), "{text}");
+        assert_eq!(rest, "Ann heard: gr\u{fc}\u{df}e \u{1f600}\n");
+    });
+}
+
+#[test]
+fn the_same_program_ported_by_hand_says_the_same() {
+    let folder = TempDir::new().unwrap();
+    let program = build(&["cc", "-std=c11"], "whisper_ported", false, folder.path());
+    let text = run(&program, &[]);
+    assert!(text.starts_with("Ann invites Bob until "), "{text}");
+    assert!(text.ends_with("\nAnn heard: Hello, Ann!\n"), "{text}");
+}
+
+#[test]
+fn the_stand_ins_do_what_windows_does() {
+    in_both_languages("stand_ins", |program| {
+        let wanted = "wide in narrow, narrow, 7, wide\nwide, narrow in wide, !\ndone\n";
+        assert_eq!(run(program, &[]), wanted);
+    });
+}
+
+/// The files of a program share one last error, and the header may be met several times, also after the system's own.
+#[test]
+fn the_header_may_be_in_every_file_of_a_program() {
+    let folder = TempDir::new().unwrap();
+    let (one, two) = (folder.path().join("one.c"), folder.path().join("two.c"));
+    let include =
+        "#include <windows.h>\n#include <tchar.h>\n#include <strsafe.h>\n#include <p2p.h>\n";
+    std::fs::write(
+        &one,
+        format!(
+            "{include}void fail(void);\nint main(void) {{ fail(); return GetLastError() != 6; }}\n"
+        ),
+    )
+    .unwrap();
+    std::fs::write(
+        &two,
+        format!("{include}void fail(void);\nvoid fail(void) {{ SetEvent(NULL); }}\n"),
+    )
+    .unwrap();
+    for language in [C99, CXX17] {
+        if language == CXX17 && !is_here("c++") {
+            continue;
+        }
+        let (libraries, program) = (libraries(), folder.path().join("program"));
+        let mut compiler = Command::new(language[0]);
+        compiler.args(&language[1..]).args(WARNINGS).args(["-fshort-wchar", "-I"]);
+        compiler.arg(package().join("include/p2p-win")).arg("-I").arg(package().join("include"));
+        compiler.arg(&one).arg(&two).args(["-xnone", "-o"]).arg(&program);
+        compiler.arg("-L").arg(&libraries).args(["-lpeergroup", "-pthread"]);
+        compiled(compiler.arg(format!("-Wl,-rpath,{}", libraries.display())));
+        run(&program, &[]);
+    }
+}
+
+/// mingw-w64's own `windows.h` and `p2p.h`, not ours.
+#[test]
+fn the_programs_are_programs_for_windows() {
+    let compiler = "x86_64-w64-mingw32-gcc";
+    if !is_here(compiler) {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    for (name, further) in [("whisper", "-Werror"), ("stand_ins", "-Wno-format")] {
+        let source = package().join("ports").join(name).with_extension("c");
+        let mut command = Command::new(compiler);
+        command.args(["-std=c99", "-Wall", "-Wextra", "-pedantic", further, "-c"]).arg(source);
+        compiled(command.arg("-o").arg(folder.path().join(name)));
+    }
+}
