@@ -172,7 +172,7 @@ impl StartError {
     }
 }
 
-/// Why a group could not be created, joined, opened or deleted. Unless a variant says otherwise, nothing was changed.
+/// Why a group could not be created, joined, imported, opened or deleted. Unless a variant says otherwise, nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {
@@ -183,7 +183,11 @@ pub enum GroupError {
     /// [`join`](crate::Group::join) in this node, or it is still closing. `PEER_E_GROUP_IN_USE`.
     #[error("the group is in use")]
     InUse,
-    /// A name is not allowed, or the invitation was turned down.
+    /// The configuration is that of another identity: of one that is not in this home, or not of this node.
+    /// `PEER_E_IDENTITY_NOT_FOUND`.
+    #[error("the configuration's identity is not here")]
+    OtherIdentity,
+    /// A name is not allowed, or the invitation or configuration was turned down.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
     /// The stored membership is damaged: `PEER_E_CERT_STORE_CORRUPTED`.
@@ -206,6 +210,7 @@ impl GroupError {
         match self {
             GroupError::NotFound => Code::PEER_E_NOT_FOUND,
             GroupError::InUse => Code::PEER_E_GROUP_IN_USE,
+            GroupError::OtherIdentity => Code::PEER_E_IDENTITY_NOT_FOUND,
             GroupError::Crypto(error) => error.code(),
             GroupError::Damaged(_) => Code::PEER_E_CERT_STORE_CORRUPTED,
             GroupError::Store(error) => error.code(),

@@ -18,7 +18,7 @@ use crate::error::{
 use crate::events::{EventKind, Filter, GroupEvent};
 use crate::instance::{Core, Instance};
 use crate::invite::{self, Hints, InviteOptions};
-use crate::lists::{ConnectionInfo, ConnectionKind, GroupOptions, MemberFilter};
+use crate::lists::{GroupOptions, MemberFilter};
 use crate::node::Node;
 use crate::peer::Target;
 use crate::queue::{HandleId, QueueId};
@@ -331,29 +331,6 @@ impl Group {
     }
 
     // Connections.
-
-    /// The connections of one kind, by id. Direct ones are listed from `Connected` until they are closed here, or until
-    /// their end was taken from every queue that got it (at most 60 s).
-    ///
-    /// # Errors
-    /// [`Closed`].
-    pub fn connections(&self, kind: ConnectionKind) -> Result<Vec<ConnectionInfo>, Closed> {
-        let listed = self.ask(|node, key| match kind {
-            ConnectionKind::Neighbour => node.neighbours(key),
-            ConnectionKind::Direct => node.directs(key),
-        })?;
-        let instance = &self.handle.instance;
-        Ok(instance.with_board(|board| {
-            let describe = |info: p2p_core::ConnectionInfo| ConnectionInfo {
-                kind,
-                id: info.id,
-                peer: board.peer(info.peer),
-                node: info.node,
-                address: info.address,
-            };
-            listed.into_iter().map(describe).collect()
-        }))
-    }
 
     /// Begins to open a direct connection to `target` at `address`. The outcome is one event with this id:
     /// [`GroupEvent::Direct`] with `Connected` or `Failed`, within 30 s. Nobody owns the connection: it lasts until

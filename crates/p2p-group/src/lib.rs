@@ -4,10 +4,12 @@
 mod admin;
 mod board;
 mod clock;
+mod config;
 mod direct;
 mod error;
 mod events;
 mod group;
+mod group_time;
 mod hub;
 mod identity;
 mod instance;

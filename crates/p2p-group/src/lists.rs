@@ -6,7 +6,46 @@ use p2p_core::{Address, ConnectionId, NodeId, Roles};
 use p2p_crypto::GroupFlags;
 use zeroize::Zeroizing;
 
+use crate::error::Closed;
+use crate::group::Group;
 use crate::peer::{Peer, Target};
+
+impl Group {
+    /// The connections of one kind, by id. Direct ones are listed from `Connected` until they are closed here, or until
+    /// their end was taken from every queue that got it (at most 60 s).
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub fn connections(&self, kind: ConnectionKind) -> Result<Vec<ConnectionInfo>, Closed> {
+        let mut connections = self.all_connections()?;
+        connections.retain(|info| info.kind == kind);
+        Ok(connections)
+    }
+
+    /// The connections of both kinds as they are at one moment, by id: see [`connections`](Self::connections).
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub fn all_connections(&self) -> Result<Vec<ConnectionInfo>, Closed> {
+        let (neighbours, directs) =
+            self.ask(|node, key| Ok((node.neighbours(key)?, node.directs(key)?)))?;
+        Ok(self.handle.instance.with_board(|board| {
+            let describe = |kind, info: p2p_core::ConnectionInfo| ConnectionInfo {
+                kind,
+                id: info.id,
+                peer: board.peer(info.peer),
+                node: info.node,
+                address: info.address,
+            };
+            let neighbours =
+                neighbours.into_iter().map(|info| describe(ConnectionKind::Neighbour, info));
+            let directs = directs.into_iter().map(|info| describe(ConnectionKind::Direct, info));
+            let mut all: Vec<ConnectionInfo> = neighbours.chain(directs).collect();
+            all.sort_unstable_by_key(|info| info.id);
+            all
+        }))
+    }
+}
 
 /// A group that is to be created: its names, and its first [properties](crate::Group::properties).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,6 +10,9 @@ use crate::group::Group;
 use crate::lists::GroupOptions;
 use crate::publishing::Signed;
 
+/// How often properties are signed anew because somebody else was quicker: each time another call has been done.
+const TRIES: u32 = 1_000;
+
 impl Group {
     /// The group's properties, as its creator last signed them and as they are known here; also offline.
     ///
@@ -23,7 +26,8 @@ impl Group {
     /// Replaces the group's properties by those of [`properties`](Self::properties) with changes: the version is counted
     /// up here, the creator cannot change. Resolves when they are on disk here; by then every subscription of this group
     /// for [`EventKind::Property`](crate::EventKind::Property) has the event. Everybody connected gets them at once.
-    /// Works offline.
+    /// Works offline. Of several calls at a time each replaces what another has set, in some order; two of them may share
+    /// an event.
     ///
     /// Dropping the future may leave them changed.
     ///
@@ -32,8 +36,13 @@ impl Group {
     /// the group; [`AdminError::Crypto`]: `PEER_E_INVALID_GROUP_PROPERTIES` also for another creator,
     /// `PEER_E_INVALID_FRIENDLY_NAME`, `PEER_E_INVALID_ROLE_PROPERTY`; what the store gives.
     pub async fn set_properties(&self, properties: &GroupProperties) -> Result<(), AdminError> {
-        let objects = self.signed_properties(properties)?;
-        self.publish(objects).await
+        let mut tries = TRIES;
+        loop {
+            match self.publish(self.signed_properties(properties)?).await {
+                Err(AdminError::Superseded) if tries > 0 => tries -= 1,
+                outcome => return outcome,
+            }
+        }
     }
 
     /// As [`set_properties`](Self::set_properties), blocking this thread while the disk is written.
@@ -41,7 +50,13 @@ impl Group {
     /// # Errors
     /// As [`set_properties`](Self::set_properties).
     pub fn set_properties_blocking(&self, properties: &GroupProperties) -> Result<(), AdminError> {
-        self.publish_blocking(self.signed_properties(properties)?)
+        let mut tries = TRIES;
+        loop {
+            match self.publish_blocking(self.signed_properties(properties)?) {
+                Err(AdminError::Superseded) if tries > 0 => tries -= 1,
+                outcome => return outcome,
+            }
+        }
     }
 
     fn known_properties(&self) -> Result<Option<Arc<Properties>>, AdminError> {

@@ -18,8 +18,8 @@ pub enum StoreError {
         /// `identity` or `group`.
         what: &'static str,
     },
-    /// The identity is already stored.
-    #[error("the identity is already stored")]
+    /// The identity, or the group that is to be imported, is already stored.
+    #[error("it is already stored")]
     AlreadyExists,
     /// The home holds [`IDENTITIES_MAX`](crate::IDENTITIES_MAX) identities.
     #[error("the home is full: {} identities", crate::IDENTITIES_MAX)]
