@@ -24,6 +24,7 @@ mod group_ops;
 mod pair;
 mod password;
 mod reference;
+mod replay;
 mod rig;
 mod targets;
 
@@ -43,6 +44,7 @@ pub use frame::frame;
 pub use group_ops::group_ops;
 pub use pair::pair;
 pub use password::password_frames;
+pub use replay::{corpus, files, replay};
 pub use targets::{certificate, chain, identity_xml, invitation};
 
 #[global_allocator]

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, cargo, root};
-use crate::{Outcome, demo, model, nostd, sim, test, tidy};
+use crate::{Outcome, coverage, demo, dist, model, nostd, sanitize, sim, test, tidy};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -23,9 +23,13 @@ const STEPS: &[Step] = &[
     }),
     ("model", model::slice),
     ("sim", sim::slice),
+    ("coverage", || coverage::run(&[])),
+    ("sanitize", sanitize::slice),
     ("nostd", || nostd::run(&[])),
     ("tidy", || tidy::run(&[])),
     ("examples", || examples().and_then(|()| c_example())),
+    // With the libraries of the step before it.
+    ("dist", dist::slice),
     ("demo", || demo::run(&[])),
 ];
 

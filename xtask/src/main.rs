@@ -3,10 +3,15 @@
 
 mod bench;
 mod ci;
+mod contract;
+mod coverage;
 mod demo;
+mod dist;
 mod fuzz;
 mod model;
 mod nostd;
+mod release;
+mod sanitize;
 mod shell;
 mod sim;
 mod states;
@@ -27,6 +32,16 @@ const COMMANDS: &[Command] = &[
     ("bench", "figures beside raw QUIC in one run: --json, --rounds N, --mib N", bench::run),
     ("test", "every test and doctest; further words go to the test runner", test::run),
     ("ci", "all that must be green, step by step: --skip STEP, --only STEP", ci::run),
+    (
+        "coverage",
+        "how much of the core the corpora in fuzz/ reach, beside their floors",
+        coverage::run,
+    ),
+    (
+        "dist",
+        "the C library as it is installed, tried by programs: --target TRIPLE, --profile NAME",
+        dist::run,
+    ),
     ("fuzz", "libFuzzer on one of the targets in fuzz/: TARGET [SECONDS]", fuzz::run),
     (
         "model",
@@ -34,6 +49,17 @@ const COMMANDS: &[Command] = &[
         model::run,
     ),
     ("nostd", "prove that p2p-core needs no std, and that the proof can fail", nostd::run),
+    ("p2p-h", "run the tests of the C functions and write docs/p2p-h.md", contract::run),
+    (
+        "release-check",
+        "packages, features, licences, interfaces: --only ROW, --verify, --baseline REVISION",
+        release::run,
+    ),
+    (
+        "sanitize",
+        "the C programs under sanitizers and valgrind: --address, --valgrind, names of tests",
+        sanitize::run,
+    ),
     ("sim", "worlds from seeds, all invariants: --seeds N --nodes M, --first-seed S", sim::run),
     ("states", "write the table of direct connections into docs/protocol.md", states::run),
     ("tidy", "layers, sizes, purity, words, links: what a compiler does not check", tidy::run),
@@ -41,6 +67,9 @@ const COMMANDS: &[Command] = &[
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
+    if coverage::wraps() {
+        return coverage::wrap(&words);
+    }
     let Some((name, rest)) = words.split_first() else {
         help();
         return ExitCode::FAILURE;
@@ -65,7 +94,7 @@ fn main() -> ExitCode {
 fn help() {
     println!("cargo xtask <command>\n");
     for (name, text, _) in COMMANDS {
-        println!("  {name:<8} {text}");
+        println!("  {name:<13} {text}");
     }
-    println!("  {:<8} this list", "help");
+    println!("  {:<13} this list", "help");
 }
