@@ -52,7 +52,7 @@ impl Dialler {
         let (sender, events) = mpsc::channel();
         let config = Config {
             listen: Listen::At(vec!["[::1]:0".parse()?]),
-            runtime: Some(runtime.clone()),
+            runtime: Some(runtime.clone().into()),
             ..Config::default()
         };
         let limits = Limits { neighbours: 0, ..Limits::default() };

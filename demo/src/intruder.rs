@@ -149,7 +149,7 @@ fn attack(
         Permissive { keys: Keyring::new(identity.clone()), identity, chain: chain.clone() };
     let config = Config {
         listen: Listen::At(vec!["[::1]:0".parse().map_err(|_| "no loopback")?]),
-        runtime: Some(runtime.handle().clone()),
+        runtime: Some(runtime.handle().clone().into()),
         ..Config::default()
     };
     let node = |seed, now| Node::new(NodeConfig::default(), authority, seed, now);

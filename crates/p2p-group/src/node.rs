@@ -268,7 +268,7 @@ impl NodeBuilder {
             hub.clone(),
             Config {
                 listen,
-                runtime: Some(runtime.clone()),
+                runtime: Some(runtime.clone().into()),
                 limit_loopback: self.limit_loopback,
                 ..Config::default()
             },

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use p2p_core::{Authority, Node, Now};
 use p2p_store::Store;
-use tokio::runtime::Handle;
 
 use crate::clock::{Clock, seed};
 use crate::engine::{Engine, Machine};
 use crate::quic::Quic;
+use crate::runtime::Runtime;
 use crate::tls::{Tls, TlsIdentity};
 use crate::{Config, Sink, TransportError};
 
-/// A node on tokio and QUIC. Clones drive the same node; with the last one everything ends.
+/// A node on QUIC and an asynchronous runtime. Clones drive the same node; with the last one everything ends.
 pub struct Driver<A: Authority + Send + 'static> {
     running: Arc<Running<Node<A>>>,
 }
@@ -77,7 +77,7 @@ impl<M: Machine> Running<M> {
     ) -> Result<Self, TransportError> {
         let runtime = match &config.runtime {
             Some(runtime) => runtime.clone(),
-            None => Handle::try_current().map_err(|_| TransportError::NoRuntime)?,
+            None => Runtime::current()?,
         };
         let quic = Quic::new(Tls::new(tls)?)?;
         let clock = Clock::start();

@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use p2p_core::{Address, DialId, DownCause, Expect, Input, LinkId};
-use quinn::{
-    Connecting, Connection, ConnectionError, Endpoint, EndpointConfig, Incoming, TokioRuntime,
-};
+use quinn::{Connecting, Connection, ConnectionError, Endpoint, EndpointConfig, Incoming};
 use tokio::sync::{Notify, watch};
 
 use crate::admission::{Admission, Underway};
@@ -16,7 +14,7 @@ use crate::engine::{Engine, Machine};
 use crate::goodbye::open_window;
 use crate::link::Link;
 use crate::quic::{cause, var_int};
-use crate::socket::{bind, reachable, wrap};
+use crate::socket::{bind, reachable};
 use crate::tls::{EXPORTER, Verifier};
 use crate::{DEFAULT_PORT, Listen};
 
@@ -175,7 +173,7 @@ impl<M: Machine> Engine<M> {
                 socket.endpoint.wait_idle().await;
             }
         };
-        if tokio::time::timeout(GOODBYE, all_idle).await.is_err() {
+        if self.runtime.timeout(GOODBYE, all_idle).await.is_none() {
             tracing::debug!("not every goodbye has left in time");
         }
     }
@@ -210,7 +208,7 @@ impl<M: Machine> Engine<M> {
     }
 
     fn open_at(&self, address: SocketAddr) -> io::Result<Socket> {
-        let socket = wrap(bind(address)?, self.config.plain_udp)?;
+        let socket = self.runtime.wrap(bind(address)?, self.config.plain_udp)?;
         let bound = socket.local_addr()?;
         let mut config = EndpointConfig::default();
         config.supported_versions(vec![VERSION]);
@@ -218,7 +216,7 @@ impl<M: Machine> Engine<M> {
             config,
             Some(self.quic.server()),
             socket,
-            Arc::new(TokioRuntime),
+            self.runtime.for_quinn(),
         )?;
         tracing::info!(port = bound.port(), "listening");
         Ok(Socket { endpoint, bound })
@@ -264,12 +262,12 @@ impl<M: Machine> Engine<M> {
             }
         };
         let handshake = async { incoming.accept_with(config)?.await };
-        let result = tokio::time::timeout(self.config.handshake, handshake).await;
+        let result = self.runtime.timeout(self.config.handshake, handshake).await;
         drop(underway);
         match result {
-            Ok(Ok(connection)) => self.run(connection, None, &verifier).await,
-            Ok(Err(error)) => log_refusal(remote, &error, &verifier),
-            Err(_) => tracing::debug!(%remote, "handshake not finished in time"),
+            Some(Ok(connection)) => self.run(connection, None, &verifier).await,
+            Some(Err(error)) => log_refusal(remote, &error, &verifier),
+            None => tracing::debug!(%remote, "handshake not finished in time"),
         }
     }
 
@@ -315,7 +313,8 @@ impl<M: Machine> Engine<M> {
     }
 
     async fn handshake(&self, connecting: Connecting) -> Result<Connection, ConnectionError> {
-        tokio::time::timeout(self.config.handshake, connecting)
+        self.runtime
+            .timeout(self.config.handshake, connecting)
             .await
             .unwrap_or(Err(ConnectionError::TimedOut))
     }

@@ -11,15 +11,14 @@ use p2p_core::{
     Authority, Code, DialId, DownCause, Input, LinkId, Node, Now, Output, Tick, Ticket, Timer,
 };
 use p2p_store::Store;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
 
 use crate::admission::Gate;
 use crate::clock::Clock;
 use crate::endpoint::Listener;
 use crate::link::{Link, LinkIo};
 use crate::quic::Quic;
+use crate::runtime::{Abort, Runtime};
 use crate::storing::Storing;
 use crate::{Config, Sink};
 
@@ -54,7 +53,7 @@ pub(crate) struct Engine<M> {
     sink: Arc<dyn Sink>,
     pub(crate) config: Config,
     pub(crate) quic: Quic,
-    pub(crate) runtime: Handle,
+    pub(crate) runtime: Runtime,
     pub(crate) listener: Listener,
     pub(crate) gate: Arc<Gate>,
     storing: Arc<Storing>,
@@ -69,7 +68,7 @@ struct Core<M> {
     machine: M,
     links: HashMap<LinkId, Arc<Link>>,
     links_made: u64,
-    dials: HashMap<DialId, AbortHandle>,
+    dials: HashMap<DialId, Abort>,
     /// What the timer's task waits for.
     armed: Option<Tick>,
 }
@@ -90,7 +89,7 @@ impl<M: Machine> Engine<M> {
         store: Arc<dyn Store>,
         sink: Arc<dyn Sink>,
         config: Config,
-        runtime: Handle,
+        runtime: Runtime,
     ) -> Arc<Engine<M>> {
         let core = Core {
             machine,
@@ -239,8 +238,8 @@ impl<M: Machine> Engine<M> {
                 }
                 Output::Listen { on } => self.listener.want(on),
                 Output::Dial { dial, address, expect } => {
-                    let task = self.runtime.spawn(Arc::clone(self).dial(dial, address, expect));
-                    core.dials.insert(dial, task.abort_handle());
+                    let task = Arc::clone(self).dial(dial, address, expect);
+                    core.dials.insert(dial, self.runtime.spawn_abortable(task));
                 }
                 Output::CancelDial { dial } => {
                     if let Some(task) = core.dials.remove(&dial) {
@@ -279,7 +278,8 @@ impl<M: Machine> Engine<M> {
         }
         if aftermath.store {
             let (storing, engine) = (Arc::clone(&self.storing), Arc::clone(self));
-            self.runtime.spawn_blocking(move || storing.run(|answers| engine.stored(answers)));
+            let work = move || storing.run(|answers| engine.stored(answers));
+            self.runtime.spawn_blocking(work);
         }
         aftermath.links
     }
@@ -291,7 +291,7 @@ impl<M: Machine> Engine<M> {
             let due = self.arm();
             let sleep = async {
                 match due {
-                    Some(instant) => tokio::time::sleep_until(instant.into()).await,
+                    Some(instant) => self.runtime.sleep_until(instant).await,
                     None => std::future::pending().await,
                 }
             };

@@ -9,6 +9,7 @@ mod engine;
 mod goodbye;
 mod link;
 mod quic;
+mod runtime;
 mod socket;
 mod storing;
 mod stream;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use p2p_core::{Event, GroupKey};
 
 pub use driver::Driver;
+pub use runtime::Runtime;
 pub use tls::TlsIdentity;
 
 /// The UDP port of a node that was not told another.
@@ -32,12 +34,12 @@ pub const DEFAULT_PORT: u16 = 3587;
 pub struct Config {
     /// Where to listen.
     pub listen: Listen,
-    /// The runtime to run on; `None`: the one that [`Driver::start`] is called from. It needs tokio's I/O and time.
-    pub runtime: Option<tokio::runtime::Handle>,
+    /// The runtime to run on; `None`: the tokio that [`Driver::start`] is called from, which needs its I/O and time.
+    pub runtime: Option<Runtime>,
     /// A handshake, dialled or accepted, is given up after this.
     pub handshake: Duration,
     /// Uses plain UDP sockets even where the system could do better: a third of the speed. For tests, and for systems
-    /// whose segmentation offload is broken.
+    /// whose segmentation offload is broken. On tokio only.
     pub plain_udp: bool,
     /// Counts handshakes from loopback as those from any other source. For measuring what a flood can do.
     pub limit_loopback: bool,
