@@ -29,7 +29,8 @@ const LASTING: usize = 16;
 /// The threads of the node that is called.
 const SERVER: &str = "bench-called";
 
-pub(crate) fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure> {
+/// Bursts, and the cost of one.
+pub(crate) fn round(samples: &mut Vec<Sample>) -> Result<(), Failure> {
     let mut push = |workload, peer, value| samples.push(Sample { workload, peer, value });
     let called = Called::start(ours::node)?;
     let others = Runtime::new()?;
@@ -43,13 +44,19 @@ pub(crate) fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure
         push(if spoil { "handshake_bad_cpu" } else { "handshake_good_cpu" }, "p2p", cpu);
     }
     member.leave(&others)?;
-    called.end()?;
+    called.end()
+}
+
+/// What a flood of bad ones leaves to members.
+pub(crate) fn flood_round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure> {
+    let mut push = |workload, value| samples.push(Sample { workload, peer: "p2p", value });
+    let others = Runtime::new()?;
     let called = Called::start(ours::limited_node)?;
     let member = Member::join(&called, &others)?;
     let (calm, flooded, rate) = called.flood(&member, mib, &others)?;
-    push("bulk_calm", "p2p", calm);
-    push("bulk_flooded", "p2p", flooded);
-    push("flood", "p2p", rate);
+    push("bulk_calm", calm);
+    push("bulk_flooded", flooded);
+    push("flood", rate);
     member.leave(&others)?;
     called.end()
 }

@@ -71,7 +71,8 @@ fn options() -> Result<Options, Failure> {
             "--peers" => options.peers = number()?,
             "--plots" => options.plots = Some(words.next().ok_or(USAGE)?.into()),
             "--only" => {
-                let part = words.next().filter(|part| PARTS.contains(&part.as_str()));
+                let known = |part: &&str| PARTS.contains(part) || TRUST_PARTS.contains(part);
+                let part = words.next().filter(|part| known(&part.as_str()));
                 options.only = Some(part.ok_or(USAGE)?);
             }
             _ => return Err(USAGE.into()),
@@ -81,8 +82,10 @@ fn options() -> Result<Options, Failure> {
 }
 
 const USAGE: &str = "bench [crypto] [--json] [--rounds N] [--mib N] [--peers N] [--only PART] [--plots FOLDER]; \
-    PART: direct, further, fairness, loss, peers, core";
+    PART: direct, further, fairness, loss, peers, core; of crypto: chains, handshakes, flood";
 const PARTS: &[&str] = &["direct", "further", "fairness", "loss", "peers", "core"];
+/// Of `crypto`.
+const TRUST_PARTS: &[&str] = &["chains", "handshakes", "flood"];
 /// The first word of a process that this program starts for a measurement of memory.
 const CHILD: &str = "--child";
 
@@ -145,8 +148,7 @@ fn main() -> Result<(), Failure> {
             eprintln!("round {} of {}, load {}", round + 1, options.rounds, cost::load());
         }
         if options.crypto {
-            crypto::round(&mut samples)?;
-            handshakes::round(options.mib, &mut samples)?;
+            trust(&options, &mut samples)?;
         } else {
             direct(round, &options, &mut samples)?;
         }
@@ -157,6 +159,21 @@ fn main() -> Result<(), Failure> {
         Some(folder) => plot::write(folder, rows, &samples),
         None => Ok(()),
     }
+}
+
+/// All parts of `crypto`, or the one that is wanted.
+fn trust(options: &Options, samples: &mut Vec<Sample>) -> Result<(), Failure> {
+    let wanted = |part| options.only.as_deref().is_none_or(|only| only == part);
+    if wanted("chains") {
+        crypto::round(samples)?;
+    }
+    if wanted("handshakes") {
+        handshakes::round(samples)?;
+    }
+    if wanted("flood") {
+        handshakes::flood_round(options.mib, samples)?;
+    }
+    Ok(())
 }
 
 /// All parts, or the one that is wanted. Whoever goes first finds the machine cooler: they take turns.
