@@ -11,6 +11,7 @@ mod roll;
 pub(crate) mod table;
 mod wire;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 
@@ -84,7 +85,7 @@ impl<A: Authority> Node<A> {
         if let Some(group) = self.groups.get_mut(&direct.group) {
             group.directs.add(id, direct.whom());
         }
-        self.directs.insert(id, direct);
+        self.directs.insert(id, Box::new(direct));
         id
     }
 
@@ -477,13 +478,13 @@ impl<A: Authority> Node<A> {
     }
 
     fn finish_direct(&mut self, id: ConnectionId) {
-        if let Some((link, stream)) = self.directs.get(&id).and_then(Direct::wire) {
+        if let Some((link, stream)) = self.directs.get(&id).and_then(|d| d.wire()) {
             self.finish(link, stream);
         }
     }
 
     fn reset_direct(&mut self, id: ConnectionId, code: u64) {
-        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(Direct::take_wire) {
+        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(|d| d.take_wire()) {
             self.abort(link, stream, code);
         }
     }
@@ -491,7 +492,7 @@ impl<A: Authority> Node<A> {
     /// The stream no longer belongs to the connection; it ends by itself.
     fn detach(&mut self, id: ConnectionId) {
         self.forget_partial(id);
-        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(Direct::take_wire) {
+        if let Some((link, stream)) = self.directs.get_mut(&id).and_then(|d| d.take_wire()) {
             // The end of the peer's side is read only while there is credit for something before it.
             if self.stream(link, stream).is_some_and(|s| s.credit == 0) {
                 self.credit(link, stream, 1);

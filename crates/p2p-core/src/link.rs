@@ -44,7 +44,8 @@ pub(crate) struct Link {
     pub(crate) closing: bool,
     /// The control stream of each group, in whatever phase.
     pub(crate) controls: BTreeMap<GroupKey, StreamId>,
-    pub(crate) streams: BTreeMap<StreamId, Stream>,
+    /// Boxed: a tree's nodes are half empty.
+    pub(crate) streams: BTreeMap<StreamId, Box<Stream>>,
     pub(crate) control_queued: usize,
     /// Our control streams of groups for which the peer's stream takes the place, until that is here: what waited for
     /// ours waits for it.
@@ -75,7 +76,7 @@ pub(crate) enum Role {
     /// The session of one group.
     Control(Box<Control>),
     /// DC_OPEN with this tag came before the session stands.
-    Held([u8; 16]),
+    Held(Box<[u8; 16]>),
     /// A direct connection.
     Direct(ConnectionId),
     /// Nothing more is expected but the end.
@@ -105,7 +106,7 @@ impl Link {
 
     pub(crate) fn direct_ids(&self) -> Vec<ConnectionId> {
         let id = |stream: &Stream| if let Role::Direct(id) = stream.role { Some(id) } else { None };
-        self.streams.values().filter_map(id).collect()
+        self.streams.values().filter_map(|s| id(s)).collect()
     }
 
     /// The stream is gone, and with it what waited on it.
@@ -448,13 +449,13 @@ impl<A: Authority> Node<A> {
         let l = self.links.get_mut(&link).filter(|l| !l.closing)?;
         let stream = StreamId(l.next_stream);
         l.next_stream += 2;
-        l.streams.insert(stream, Stream { role, ..Stream::default() });
+        l.streams.insert(stream, Stream { role, ..Stream::default() }.into());
         self.push(Output::Open { link, stream, priority });
         Some(stream)
     }
 
     pub(crate) fn stream(&mut self, link: LinkId, stream: StreamId) -> Option<&mut Stream> {
-        self.links.get_mut(&link).filter(|l| !l.closing)?.streams.get_mut(&stream)
+        self.links.get_mut(&link).filter(|l| !l.closing)?.streams.get_mut(&stream).map(|s| &mut **s)
     }
 
     pub(crate) fn credit(&mut self, link: LinkId, stream: StreamId, bytes: u32) {
@@ -515,7 +516,7 @@ impl<A: Authority> Node<A> {
     pub(crate) fn abort(&mut self, link: LinkId, stream: StreamId, code: u64) {
         let held = |s: &Stream| matches!(s.role, Role::Held(_));
         if let Some(l) = self.links.get_mut(&link).filter(|l| !l.closing) {
-            self.stats.opens_dropped += u64::from(l.streams.get(&stream).is_some_and(held));
+            self.stats.opens_dropped += u64::from(l.streams.get(&stream).is_some_and(|s| held(s)));
             if !l.drop_stream(stream) {
                 return;
             }
@@ -573,7 +574,7 @@ impl<A: Authority> Node<A> {
         let Some(link) = self.links.get(&id) else { return };
         let needed = !link.controls.is_empty() || !link.inherited.is_empty() || link.is_proving();
         let carries = |s: &Stream| matches!(s.role, Role::Direct(_));
-        if !needed && !link.streams.values().any(carries) {
+        if !needed && !link.streams.values().any(|s| carries(s)) {
             self.close_link(id, close::SHUTDOWN);
         }
     }

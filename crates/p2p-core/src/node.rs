@@ -1,5 +1,6 @@
 //! The only type that an embedder drives.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -103,7 +104,8 @@ pub struct Node<A> {
     pub(crate) links_by_peer: BTreeSet<(KeyId, LinkId)>,
     pub(crate) dials: BTreeMap<DialId, Dial>,
     pub(crate) groups: BTreeMap<GroupKey, Group>,
-    pub(crate) directs: BTreeMap<ConnectionId, Direct>,
+    /// Boxed: a tree's nodes are half empty.
+    pub(crate) directs: BTreeMap<ConnectionId, Box<Direct>>,
     pub(crate) ghosts: BTreeMap<ConnectionId, Ghost>,
     pub(crate) budgets: BTreeMap<KeyId, PeerBudget>,
     pub(crate) tickets: BTreeMap<Ticket, (GroupKey, Pending)>,

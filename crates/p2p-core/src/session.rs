@@ -203,7 +203,7 @@ impl<A: Authority> Node<A> {
     /// Whether another stream of the link has brought this tag, for a group that is not here.
     fn is_named_already(&self, id: LinkId, tag: &[u8; 16]) -> bool {
         let same = |s: &crate::link::Stream| matches!(&s.role, Role::Control(c) if c.group.is_none() && c.tag_in == *tag);
-        self.links.get(&id).is_some_and(|l| l.streams.values().any(same))
+        self.links.get(&id).is_some_and(|l| l.streams.values().any(|s| same(s)))
     }
 
     /// The group whose tag the peer shows, and the tag that our own streams carry in it.
@@ -416,7 +416,7 @@ impl<A: Authority> Node<A> {
         let held: Vec<StreamId> = link
             .streams
             .iter()
-            .filter(|(_, s)| matches!(s.role, Role::Held(held) if held == tag))
+            .filter(|(_, s)| matches!(&s.role, Role::Held(held) if **held == tag))
             .map(|(stream, _)| *stream)
             .collect();
         for stream in held {
@@ -523,7 +523,7 @@ impl<A: Authority> Node<A> {
 
     fn drop_held(&mut self, id: LinkId, tag: [u8; 16]) {
         let Some(link) = self.links.get(&id) else { return };
-        let held = |s: &crate::link::Stream| matches!(s.role, Role::Held(t) if t == tag);
+        let held = |s: &crate::link::Stream| matches!(&s.role, Role::Held(held) if **held == tag);
         let streams: Vec<StreamId> =
             link.streams.iter().filter(|(_, s)| held(s)).map(|(id, _)| *id).collect();
         for stream in streams {

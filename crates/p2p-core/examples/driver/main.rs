@@ -1,6 +1,7 @@
 //! Two nodes on two threads: one founds a group, the other joins, opens a direct connection, sends, closes, leaves.
 
 mod driver;
+mod inbox;
 mod network;
 mod trusting;
 
@@ -10,12 +11,13 @@ use std::thread;
 use driver::Driver;
 use network::{Packet, Packets};
 use p2p_core::{
-    Config, Connection, ConnectionChange, Event, Expect, GroupSnapshot, Guid, KeyId, Node, Now,
-    Taken,
+    Cause, Config, Connection, ConnectionChange, Event, Expect, GroupSnapshot, Guid, KeyId, Node,
+    Now, Taken,
 };
 use trusting::{GROUP, Trusting, address, member};
 
 const KIND: Guid = Guid::from_u128(0x8a2f_0c5e_6f0b_4d53_9a3e_51c8_30d4_17b2);
+const TEXTS: [&str; 3] = ["one", "two", "three"];
 
 /// A node that is offline, and its driver.
 fn driver(n: u8, peer: u8, to: mpsc::Sender<Packet>, from: Packets) -> Driver<Trusting> {
@@ -24,17 +26,19 @@ fn driver(n: u8, peer: u8, to: mpsc::Sender<Packet>, from: Packets) -> Driver<Tr
     Driver::new(node, address(n), (KeyId([peer; 32]), address(peer), to), from)
 }
 
-fn founder(mut driver: Driver<Trusting>) {
+/// Returns what it heard.
+fn founder(mut driver: Driver<Trusting>) -> Vec<String> {
     let (now, own) = (driver.clock.now(), driver.node.authority().0);
     let snapshot = GroupSnapshot { synchronised: true, ..GroupSnapshot::default() };
     let group = driver.node.open_group(GROUP, member(own), snapshot, now).expect("open");
     driver.node.accept_direct(group, true, now).expect("accept");
     driver.node.connect(group, &[], now).expect("connect");
+    let mut heard = Vec::new();
     driver.run(|node, event, now| {
         match event {
             Event::Data { id, payload, .. } => {
                 let bytes = payload.len();
-                println!("founder: {}", String::from_utf8_lossy(&payload.into_bytes()));
+                heard.push(String::from_utf8_lossy(&payload.into_bytes()).into_owned());
                 node.taken(group, id, Taken::Data { bytes }, now);
             }
             Event::Direct(Connection { id, change: ConnectionChange::Disconnected, .. }) => {
@@ -49,6 +53,7 @@ fn founder(mut driver: Driver<Trusting>) {
         }
         true
     });
+    heard
 }
 
 fn guest(mut driver: Driver<Trusting>) {
@@ -64,13 +69,14 @@ fn guest(mut driver: Driver<Trusting>) {
                 node.open_direct(group, Expect::Key(host), at, now).expect("open");
             }
             Event::Direct(c) if c.change == ConnectionChange::Connected => {
-                for text in ["one", "two", "three"] {
+                for text in TEXTS {
                     node.send(group, c.id, KIND, text.into(), now).expect("send");
                 }
                 node.close_direct(group, c.id, now).expect("close");
             }
             Event::Direct(c) => {
                 println!("guest: ended, {}", c.cause.code());
+                assert_eq!(c.cause, Cause::Orderly, "the founder has confirmed everything");
                 node.close_group(group, now).expect("close");
             }
             Event::Closed => return false,
@@ -87,5 +93,7 @@ fn main() {
     let (to_guest, from_founder) = mpsc::channel();
     let host = thread::spawn(|| founder(driver(1, 2, to_guest, from_guest)));
     guest(driver(2, 1, to_founder, from_founder));
-    host.join().expect("the founder ends in order");
+    let heard = host.join().expect("the founder ends in order");
+    println!("founder: heard {heard:?}");
+    assert_eq!(heard, TEXTS, "closed in order means delivered");
 }

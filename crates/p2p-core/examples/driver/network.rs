@@ -1,11 +1,12 @@
-//! The network and the clocks of this example: packets in channels, and what has arrived.
+//! The network and the clocks of this example: packets in channels.
 
-use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use p2p_core::{Address, FileTime, KeyId, Now, StreamId, Tick};
+
+pub(crate) use crate::inbox::Inbox;
 
 /// What the network carries. Streams are named as the receiver names them.
 pub(crate) enum Packet {
@@ -19,32 +20,6 @@ pub(crate) enum Packet {
 pub(crate) type Packets = mpsc::Receiver<Packet>;
 /// The other machine: whose it is, where it is, and the way to it.
 pub(crate) type Peer = (KeyId, Address, mpsc::Sender<Packet>);
-
-/// What has arrived on a stream, and how much of it may be read.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    pub(crate) chunks: VecDeque<Bytes>,
-    pub(crate) credit: usize,
-    pub(crate) fin: bool,
-}
-
-impl Inbox {
-    /// The next bytes that may be read.
-    pub(crate) fn next(&mut self) -> Option<Bytes> {
-        let chunk = self.chunks.front_mut().filter(|c| c.is_empty() || self.credit > 0)?;
-        let bytes = chunk.split_to(chunk.len().min(self.credit));
-        self.credit -= bytes.len();
-        if chunk.is_empty() {
-            self.chunks.pop_front();
-        }
-        Some(bytes)
-    }
-
-    /// Whether all was read and no more will come; true once.
-    pub(crate) fn is_over(&mut self) -> bool {
-        self.chunks.is_empty() && std::mem::take(&mut self.fin)
-    }
-}
 
 pub(crate) struct Clock(Instant);
 

@@ -27,7 +27,7 @@ impl<A: Authority> Node<A> {
             return self.abort(id, stream, reset::NO_SESSION);
         }
         if let Some(s) = link.streams.get_mut(&stream) {
-            s.role = Role::Held(tag);
+            s.role = Role::Held(tag.into());
         }
         self.timer(Timer::Proof(id, stream), self.limits.proof);
     }
