@@ -98,7 +98,7 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Exchange lines of text with one member
     Chat(ChatArgs),
-    /// Send a file to one member, who runs `p2p receive`
+    /// Send a file to one member, who runs `p2p receive` or `p2p listen --receive`
     Send(SendArgs),
     /// Take files from members into a folder
     Receive(ReceiveArgs),
@@ -339,16 +339,24 @@ Commands, one per line of standard input; PEER is a peer name, the beginning of 
   /help                 list the commands
   /quit                 go offline and end
 
+Meanwhile `p2p send`, `p2p invite` and `p2p status` work in other terminals.
+
 Answers come on standard output, in order with the events. When standard input ends, `listen` stays online, unless \
 standard input is a terminal (Ctrl-D). Ctrl-C, SIGTERM and SIGHUP end it as /quit does.
 
 Examples:
   p2p listen
+  p2p listen --receive Downloads
   p2p listen --group garden --json < /dev/null")]
 pub(crate) struct ListenArgs {
     /// Keep this file up to date with the figures of /status, in the text format of Prometheus
     #[arg(long, value_name = "FILE")]
     pub(crate) metrics: Option<PathBuf>,
+    /// Take files from members into this folder, as `p2p receive` does
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) receive: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) taking: Taking,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -375,7 +383,7 @@ pub(crate) struct ChatArgs {
 #[derive(Options, Debug)]
 #[command(after_help = "\
 The receiver compares the SHA-256 of the whole file. After an interruption, sending the same file again goes on where it \
-stopped. A text goes with `p2p chat`.
+stopped. It works also while `p2p listen` or `p2p receive` has the group open. A text goes with `p2p chat`.
 
 Examples:
   p2p send Ada photos.zip
@@ -403,17 +411,24 @@ Examples:
 pub(crate) struct ReceiveArgs {
     /// Where files go; it must be there
     pub(crate) folder: PathBuf,
-    /// Take files from this member only
-    #[arg(long, value_name = "PEER")]
-    pub(crate) from: Option<String>,
     /// End once a file is stored
     #[arg(long)]
     pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) taking: Taking,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Which files are taken.
+#[derive(Options, Debug)]
+pub(crate) struct Taking {
+    /// Take files from this member only
+    #[arg(long, value_name = "PEER")]
+    pub(crate) from: Option<String>,
     /// Take no larger files: bytes, or with K, M, G or T
     #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "64G")]
     pub(crate) max_size: u64,
-    #[command(flatten)]
-    pub(crate) place: Place,
 }
 
 /// `100M` is 100 MiB.

@@ -17,6 +17,7 @@ use crate::args::ChatArgs;
 use crate::exit::Failure;
 use crate::group::{self, Membership};
 use crate::input::{self, Line};
+use crate::lending::Lender;
 use crate::print::Printer;
 use crate::{Context, end, events, peers};
 
@@ -27,9 +28,14 @@ const MESSAGE_MAX: usize = 4 << 20;
 
 pub(crate) async fn run(context: &Context, args: &ChatArgs) -> Result<(), Failure> {
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
-    let node = context.start(identity)?;
+    let node = context.start(identity.clone())?;
     let group = Group::open(&node, &info.name)?;
-    let result = chat(context.out, args, &group, &node).await;
+    let lender = Lender::new(&context.home, &identity, &group);
+    let result = tokio::select! {
+        result = chat(context.out, args, &group, &node) => result,
+        never = lender.lend() => match never {},
+    };
+    drop(lender);
     end(&group, &node).await;
     result
 }

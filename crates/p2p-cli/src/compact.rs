@@ -117,7 +117,7 @@ fn take<'a>(packed: &mut &'a [u8]) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
 
-    const INVITATION: &str = include_str!("../../p2p-crypto/tests/corpus/invitation-valid.xml");
+    const INVITATION: &str = include_str!("../tests/invitation-valid.xml");
 
     #[test]
     fn an_invitation_comes_back_as_it_was() {

@@ -125,6 +125,24 @@ impl Failure {
         record
     }
 
+    /// As another process of ours has said it.
+    pub(crate) fn from_record(record: &Value) -> Failure {
+        let message =
+            record["message"].as_str().unwrap_or("it failed, and did not say why").to_owned();
+        let code = |of: &Value| {
+            let digits = of.as_str()?.strip_prefix("0x")?;
+            u32::from_str_radix(digits, 16).ok().map(|value| Code(value as i32))
+        };
+        let behind = &record["refusal"];
+        let refusal = code(&behind["value"])
+            .zip(code(&behind["detail_value"]))
+            .map(|(code, detail)| Refusal { code, detail });
+        match code(&record["value"]) {
+            Some(code) => Failure::Code { message, code, refusal },
+            None => Failure::Usage(message),
+        }
+    }
+
     fn parts(&self) -> (String, Option<Code>, Option<Refusal>) {
         match self {
             Failure::Usage(message) => (message.clone(), None, None),
@@ -294,5 +312,20 @@ mod tests {
         assert_eq!(record["refusal"]["code"], "CRYPT_E_HASH_VALUE");
         assert_eq!(record["refusal"]["detail"], "TRUST_E_CERT_SIGNATURE");
         assert_eq!(Failure::usage("what?").record()["code"], Value::Null);
+    }
+
+    #[test]
+    fn a_record_is_read_back_as_the_same_failure() {
+        let behind =
+            Refusal { code: Code::CRYPT_E_HASH_VALUE, detail: Code::TRUST_E_CERT_SIGNATURE };
+        for failure in [
+            Failure::cause("no", Cause::Verdict(behind)),
+            Failure::code("gone", Code::PEER_E_TIMEOUT),
+            Failure::usage("what?"),
+        ] {
+            let back = Failure::from_record(&failure.record());
+            assert_eq!((back.record(), back.exit()), (failure.record(), failure.exit()));
+        }
+        assert_eq!(Failure::from_record(&Value::Null).exit(), USAGE);
     }
 }

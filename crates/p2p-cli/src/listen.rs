@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 
 use p2p_group::{
-    Address, Cause, Code, ConnectionChange, ConnectionEvent, ConnectionId, ConnectionKind,
-    DirectError, Filter, Group, GroupEvent, KeyId, MemberFilter, Node, Roles, Target,
+    Address, ByteStream, Cause, Closed, Code, ConnectionChange, ConnectionEvent, ConnectionId,
+    ConnectionKind, DirectConnection, DirectError, Filter, Group, GroupEvent, KeyId, MemberFilter,
+    Node, Roles, Target,
 };
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::answer::Answer;
 use crate::args::ListenArgs;
@@ -16,28 +19,85 @@ use crate::commands::{self, ORDERS, Order};
 use crate::exit::Failure;
 use crate::group::{self, Membership};
 use crate::input::{self, Line};
+use crate::lending::Lender;
 use crate::metrics::{self, Metrics};
 use crate::peers::{self, Found};
 use crate::print::Printer;
+use crate::transfer::Decline;
+use crate::transfer::receive::{self, Receiver};
 use crate::{Context, admin, end, events};
 
 pub(crate) async fn run(context: &Context, args: &ListenArgs) -> Result<(), Failure> {
+    if let Some(folder) = &args.receive {
+        receive::check_folder(folder)?;
+    }
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
     let node = context.start(identity.clone())?;
     let group = Group::open(&node, &info.name)?;
     let online = format!("Going online in {} as {}.", info.friendly_name, identity.friendly_name());
     context.out.note(format!("{online} /help lists the commands."));
+    let receiver = args
+        .receive
+        .as_ref()
+        .map(|folder| Arc::new(Receiver::beside(context.out, &group, folder, &args.taking)));
     let session =
         Session { group: &group, node: &node, out: context.out, attempts: BTreeMap::new() };
     let metrics = Metrics::new(&context.home, args.metrics.as_deref(), &group, &node);
+    let lender = Lender::new(&context.home, &identity, &group);
     let result = tokio::select! {
         result = session.run() => result,
         failure = metrics.keep() => Err(failure),
+        failure = files(&group, receiver) => Err(failure),
+        never = lender.lend() => match never {},
     };
-    drop(metrics);
+    drop((metrics, lender));
     end(&group, &node).await;
     result?;
     context.out.say("Offline.", &json!({ "type": "closed" }))
+}
+
+/// Takes the files that members send, or turns them away if none are wanted; connections that are no files live on. Ends
+/// if nothing can be said of them any more.
+async fn files(group: &Group, receiver: Option<Arc<Receiver>>) -> Failure {
+    let incoming = match group.incoming() {
+        Ok(incoming) => incoming,
+        Err(closed) => return closed.into(),
+    };
+    let mut standing = JoinSet::new();
+    loop {
+        tokio::select! {
+            connection = incoming.accept() => match connection {
+                Some(connection) => { standing.spawn(attend(connection, receiver.clone())); }
+                None => return Closed.into(),
+            },
+            Some(done) = standing.join_next() => match done {
+                Ok(Ok(())) => {}
+                Ok(Err(failure)) => return failure,
+                Err(error) => {
+                    return Failure::code(format!("a transfer broke down: {error}"), Code::E_UNEXPECTED);
+                }
+            },
+        }
+    }
+}
+
+/// One connection that a member has opened, to its end. Its messages are printed as they come.
+async fn attend(
+    connection: DirectConnection,
+    receiver: Option<Arc<Receiver>>,
+) -> Result<(), Failure> {
+    let mut first = true;
+    while let Some(message) = connection.recv().await {
+        if first && message.kind == ByteStream::KIND {
+            match receiver {
+                Some(receiver) => return receiver.take_begun(connection, message.bytes).await,
+                None => receive::decline(connection, Decline::Closed).await,
+            }
+            return Ok(());
+        }
+        first = false;
+    }
+    Ok(())
 }
 
 struct Session<'a> {
@@ -88,6 +148,10 @@ impl Session<'_> {
     fn event(&mut self, event: &GroupEvent) -> Result<(), Failure> {
         if let GroupEvent::ConnectionFailed { reason } = event {
             return Err(Failure::code("the group could not be connected", *reason));
+        }
+        // A piece of a file, which is told of as a transfer.
+        if matches!(event, GroupEvent::Data(message) if message.kind == ByteStream::KIND) {
+            return Ok(());
         }
         let (line, record) = events::describe(event, &self.node.listening());
         match event {

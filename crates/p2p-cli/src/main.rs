@@ -14,6 +14,7 @@ mod group;
 mod identity;
 mod input;
 mod invite;
+mod lending;
 mod listen;
 mod metrics;
 mod password;

@@ -5,9 +5,17 @@ mod part;
 mod progress;
 pub(crate) mod receive;
 pub(crate) mod send;
+mod way;
 mod wire;
 
+pub(crate) use self::wire::Decline;
+
 use std::time::Duration;
+
+use p2p_group::DirectConnection;
+use serde_json::{Value, json};
+
+use crate::events;
 
 /// Bytes that are read, hashed and written at a time.
 const CHUNK: usize = 256 << 10;
@@ -22,6 +30,14 @@ const DISK: Duration = Duration::from_secs(600);
 #[expect(clippy::disallowed_methods, reason = "`main` starts a runtime with several threads")]
 fn on_disk<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
+}
+
+/// A connection and its other end, with the fields that every record of a transfer has.
+pub(crate) fn far_end(connection: &DirectConnection) -> Value {
+    let mut far = json!({ "id": events::id(connection.id()) });
+    let fields = far.as_object_mut().expect("it is an object");
+    events::add_peer(fields, Some(connection.peer()));
+    far
 }
 
 /// As much of a text as fits into so many bytes.

@@ -4,12 +4,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use p2p_group::{Code, DirectConnection};
+use p2p_group::Code;
 use serde_json::{Value, json};
 
 use super::digits;
 use super::wire::Offer;
-use crate::events;
 use crate::exit::Failure;
 use crate::print::{Printer, escape, hex, name};
 
@@ -32,19 +31,21 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// `name` is what the file is called here; `bytes` of it need not travel.
+    /// `far` is the connection and its other end, as [`far_end`](super::far_end) says it; `name` is what the file is called
+    /// here; `bytes` of it need not travel.
     pub(super) fn new(
         out: Printer,
         direction: &str,
-        connection: &DirectConnection,
+        far: &Value,
         offer: &Offer,
         name: &str,
         bytes: u64,
     ) -> Progress {
         let mut record = json!({ "type": "transfer", "change": "begun", "direction": direction });
         let fields = record.as_object_mut().expect("it is an object");
-        fields.insert("id".to_owned(), events::id(connection.id()));
-        events::add_peer(fields, Some(connection.peer()));
+        for name in ["id", "peer", "friendly_name"] {
+            fields.insert(name.to_owned(), far[name].clone());
+        }
         fields.insert("name".to_owned(), name.into());
         fields.insert("hash".to_owned(), digits(&offer.hash).into());
         fields.insert("size".to_owned(), offer.size.into());
@@ -52,6 +53,12 @@ impl Progress {
         let (now, bar) = (Instant::now(), !out.is_json() && io::stderr().is_terminal());
         let (name, size) = (name.to_owned(), offer.size);
         Progress { out, record, name, size, began: bytes, start: now, last: now, bar }
+    }
+
+    /// Without a bar: somebody types on that terminal.
+    pub(super) fn without_bar(mut self) -> Progress {
+        self.bar = false;
+        self
     }
 
     /// Says that it begins.

@@ -1,26 +1,27 @@
-//! `p2p receive`: files from members into a folder.
+//! `p2p receive`: files from members into a folder; and the same for `p2p listen --receive`.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use p2p_group::{ByteStream, Closed, Code, DirectConnection, Group, KeyId, Node};
+use p2p_group::{ByteStream, Bytes, Closed, Code, DirectConnection, Group, KeyId, Node};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::part::{Part, PartError};
 use super::progress::Progress;
 use super::wire::{Decline, Offer, Reply, WireError};
-use super::{CHUNK, GREETING, STANDSTILL, names, on_disk};
-use crate::args::ReceiveArgs;
+use super::{CHUNK, GREETING, STANDSTILL, far_end, names, on_disk};
+use crate::args::{ReceiveArgs, Taking};
 use crate::exit::Failure;
 use crate::group::{self, Membership};
+use crate::lending::Lender;
 use crate::print::Printer;
 use crate::{Context, end, events, input, peers};
 
@@ -30,28 +31,30 @@ const AT_ONCE_MAX: usize = 8;
 const MAKING_ROOM: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(context: &Context, args: &ReceiveArgs) -> Result<(), Failure> {
-    let folder = std::fs::metadata(&args.folder);
-    let folder =
-        folder.map_err(|error| input::unreadable(&args.folder.to_string_lossy(), &error))?;
-    if !folder.is_dir() {
-        let message = format!("{}: not a folder", args.folder.display());
-        return Err(Failure::code(message, Code::ERROR_PATH_NOT_FOUND));
-    }
+    check_folder(&args.folder)?;
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
-    let node = context.start(identity)?;
+    let node = context.start(identity.clone())?;
     let group = Group::open(&node, &info.name)?;
-    let receiver = Arc::new(Receiver {
-        out: context.out,
-        group: group.clone(),
-        folder: args.folder.clone(),
-        from: args.from.clone(),
-        size_max: args.max_size,
-        arriving: Mutex::default(),
-    });
-    let result = receive(&receiver, &node, args.once).await;
-    drop(receiver);
+    let lender = Lender::new(&context.home, &identity, &group);
+    let receiver = Arc::new(Receiver::new(context.out, &group, &args.folder, &args.taking));
+    let result = tokio::select! {
+        result = receive(&receiver, &node, args.once) => result,
+        never = lender.lend() => match never {},
+    };
+    drop((receiver, lender));
     end(&group, &node).await;
     result
+}
+
+/// Files can go there only if it is a folder.
+pub(crate) fn check_folder(path: &Path) -> Result<(), Failure> {
+    let folder = std::fs::metadata(path);
+    let folder = folder.map_err(|error| input::unreadable(&path.to_string_lossy(), &error))?;
+    if !folder.is_dir() {
+        let message = format!("{}: not a folder", path.display());
+        return Err(Failure::code(message, Code::ERROR_PATH_NOT_FOUND));
+    }
+    Ok(())
 }
 
 /// Takes files until the user wants it to end, or after the first if only one is wanted.
@@ -71,7 +74,7 @@ async fn receive(receiver: &Arc<Receiver>, node: &Node, once: bool) -> Result<()
         tokio::select! {
             connection = incoming.accept(), if arriving.len() < AT_ONCE_MAX => {
                 let (connection, receiver) = (connection.ok_or(Closed)?, Arc::clone(receiver));
-                arriving.spawn(async move { receiver.take(connection).await });
+                arriving.spawn(async move { receiver.take(connection, Bytes::new()).await });
             }
             Some(done) = arriving.join_next() => {
                 let stored = done.map_err(|error| {
@@ -90,7 +93,7 @@ async fn receive(receiver: &Arc<Receiver>, node: &Node, once: bool) -> Result<()
 type Arriving = BTreeMap<(KeyId, [u8; 32]), Arc<Notify>>;
 
 /// Where files go, and which.
-struct Receiver {
+pub(crate) struct Receiver {
     out: Printer,
     group: Group,
     folder: PathBuf,
@@ -98,6 +101,10 @@ struct Receiver {
     size_max: u64,
     /// What arrives, from whom; who is told to stop when the same member begins anew.
     arriving: Mutex<Arriving>,
+    /// Whether a terminal is ours alone, to draw on.
+    bar: bool,
+    /// For how many more files there is room in `listen`.
+    slots: Semaphore,
 }
 
 /// Why a file was not stored.
@@ -151,11 +158,44 @@ fn unwritten(error: &io::Error) -> Decline {
 }
 
 impl Receiver {
+    fn new(out: Printer, group: &Group, folder: &Path, taking: &Taking) -> Receiver {
+        Receiver {
+            out,
+            group: group.clone(),
+            folder: folder.to_owned(),
+            from: taking.from.clone(),
+            size_max: taking.max_size,
+            arriving: Mutex::default(),
+            bar: true,
+            slots: Semaphore::new(AT_ONCE_MAX),
+        }
+    }
+
+    /// Beside other things that happen in the group, on a terminal on which somebody types.
+    pub(crate) fn beside(out: Printer, group: &Group, folder: &Path, taking: &Taking) -> Receiver {
+        Receiver { bar: false, ..Receiver::new(out, group, folder, taking) }
+    }
+
+    /// As [`take`](Self::take), of a connection on which `begun` has come already; turned away if too many files arrive.
+    pub(crate) async fn take_begun(
+        &self,
+        connection: DirectConnection,
+        begun: Bytes,
+    ) -> Result<(), Failure> {
+        match self.slots.try_acquire() {
+            Ok(_slot) => self.take(connection, begun).await.map(|_| ()),
+            Err(_) => {
+                decline(connection, Decline::Busy).await;
+                Ok(())
+            }
+        }
+    }
+
     /// Takes one file; whether it is stored. Only what concerns every file is an error.
-    async fn take(&self, connection: DirectConnection) -> Result<bool, Failure> {
+    async fn take(&self, connection: DirectConnection, begun: Bytes) -> Result<bool, Failure> {
         let mut stream = ByteStream::new(connection);
         let mut told = None;
-        let trouble = match self.store(&mut stream, &mut told).await {
+        let trouble = match self.store(&mut stream, &begun, &mut told).await {
             Ok(path) => {
                 // The sender waits for this word; should it get lost, the file is there all the same.
                 if let Err(error) = last_word(stream, Reply::Stored).await {
@@ -200,17 +240,29 @@ impl Receiver {
     async fn store(
         &self,
         stream: &mut ByteStream,
+        mut begun: &[u8],
         told: &mut Option<(Progress, String)>,
     ) -> Result<PathBuf, Trouble> {
-        let offer = timeout(GREETING, Offer::read(stream)).await;
+        let mut from = AsyncReadExt::chain(&mut begun, &mut *stream);
+        let offer = timeout(GREETING, Offer::read(&mut from)).await;
         let offer = offer.map_err(|_| Trouble::Lost("no offer came".to_owned()))??;
+        if !begun.is_empty() {
+            return Err(WireError::Malformed("content comes before it was asked for").into());
+        }
         let name = self.accept(stream, &offer)?;
         say(stream, Reply::Checking).await?;
         let replaced = Arc::new(Notify::new());
         let mut part = self.open(stream.peer().key(), &name, &offer, &replaced).await?;
         let label = events::label(stream.peer());
-        let progress =
-            Progress::new(self.out, "in", stream.connection(), &offer, &name, part.have());
+        let progress = Progress::new(
+            self.out,
+            "in",
+            &far_end(stream.connection()),
+            &offer,
+            &name,
+            part.have(),
+        );
+        let progress = if self.bar { progress } else { progress.without_bar() };
         let (have, size) = (part.have(), offer.size);
         progress.begin(&match have {
             0 => format!("{label} sends {name}: {size} bytes."),
@@ -313,6 +365,13 @@ async fn say(stream: &mut ByteStream, reply: Reply) -> Result<(), Trouble> {
     stream.write_all(&reply.encode()).await.map_err(|error| WireError::Io(error).into())
 }
 
+/// Turns a sender away without a look at what it offers.
+pub(crate) async fn decline(connection: DirectConnection, why: Decline) {
+    if let Err(error) = last_word(ByteStream::new(connection), Reply::Declined(why)).await {
+        tracing::debug!(%error, "the sender was not told why its file is declined");
+    }
+}
+
 /// Nothing comes after it; waits until the sender's node has it.
 async fn last_word(mut stream: ByteStream, reply: Reply) -> io::Result<()> {
     stream.write_all(&reply.encode()).await?;
@@ -323,7 +382,9 @@ fn code(why: Decline) -> Code {
     match why {
         Decline::Version => Code::PEER_E_UNSUPPORTED_VERSION,
         Decline::Offer | Decline::Name | Decline::Size => Code::E_INVALIDARG,
-        Decline::TooLarge | Decline::Busy | Decline::Unwelcome => Code::PEER_E_CONNECTION_REFUSED,
+        Decline::TooLarge | Decline::Busy | Decline::Unwelcome | Decline::Closed => {
+            Code::PEER_E_CONNECTION_REFUSED
+        }
         Decline::DiskFull => Code::PEER_E_DISK_FULL,
         Decline::NotStored => Code::ERROR_IO_DEVICE,
         Decline::Hash => Code::CRYPT_E_HASH_VALUE,

@@ -5,35 +5,58 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::pin::pin;
 
-use p2p_group::{ByteStream, Code, Group};
+use p2p_group::{Code, Group, GroupError};
 use ring::digest::{Context as Digest, SHA256};
-use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::progress::Progress;
+use super::way::Way;
 use super::wire::{Decline, Offer, Reply, WireError};
 use super::{CHUNK, DISK, GREETING, STANDSTILL, on_disk};
 use crate::args::SendArgs;
 use crate::exit::Failure;
 use crate::group::{self, Membership};
+use crate::lending::Wish;
 use crate::print::Printer;
-use crate::{Context, chat, end, input};
+use crate::{Context, end, input};
 
 pub(crate) async fn run(context: &Context, args: &SendArgs) -> Result<(), Failure> {
     // Before anybody is asked: it may not be there.
     let (file, offer) = on_disk(|| prepare(&args.file))?;
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
-    let node = context.start(identity)?;
-    let group = Group::open(&node, &info.name)?;
+    let node = context.start(identity.clone())?;
+    let opened = match Group::open(&node, &info.name) {
+        Ok(group) => Some(group),
+        // By `p2p listen`, most likely: it lends us a connection.
+        Err(GroupError::InUse) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let wish = Wish {
+        home: &context.home,
+        identity: &identity,
+        group: &info.name,
+        peer: &args.peer,
+        address: args.address,
+    };
+    let sending = async {
+        let way = match &opened {
+            Some(group) => Way::own(group, &wish).await?,
+            None => Way::lent(&wish).await?.ok_or(GroupError::InUse)?,
+        };
+        send(context.out, way, file, &offer).await
+    };
     let mut stop = pin!(input::interrupted());
     let result = tokio::select! {
-        result = send(context.out, args, &group, file, &offer) => result,
+        result = sending => result,
         stopped = &mut stop => stopped.and_then(|()| {
             let message = "interrupted; sending the file again goes on where it stopped";
             Err(Failure::code(message, Code::ERROR_CANCELLED))
         }),
     };
-    end(&group, &node).await;
+    match &opened {
+        Some(group) => end(group, &node).await,
+        None => node.shutdown().await,
+    }
     result
 }
 
@@ -60,21 +83,13 @@ fn prepare(path: &Path) -> Result<(File, Offer), Failure> {
     Ok((file, Offer { size, hash, name: name.unwrap_or_else(|| "file".to_owned()) }))
 }
 
-async fn send(
-    out: Printer,
-    args: &SendArgs,
-    group: &Group,
-    file: File,
-    offer: &Offer,
-) -> Result<(), Failure> {
-    let connection = chat::dial(group, &args.peer, args.address).await?;
-    let mut stream = ByteStream::new(connection);
-    let from = match agree(&mut stream, offer).await {
+async fn send(out: Printer, mut way: Way, file: File, offer: &Offer) -> Result<(), Failure> {
+    let from = match agree(&mut way, offer).await {
         Ok(from) => from,
-        Err(trouble) => return Err(explain(&stream, trouble).await),
+        Err(trouble) => return Err(explain(&way, trouble).await),
     };
-    let label = crate::events::label(stream.peer());
-    let mut progress = Progress::new(out, "out", stream.connection(), offer, &offer.name, from);
+    let label = way.label();
+    let mut progress = Progress::new(out, "out", way.far(), offer, &offer.name, from);
     let begun = match from {
         0 => format!("Sending {} to {label}: {} bytes.", offer.name, offer.size),
         _ => format!(
@@ -83,21 +98,21 @@ async fn send(
         ),
     };
     progress.begin(&begun)?;
-    match content(&mut stream, file, offer, from, &mut progress).await {
+    match content(&mut way, file, offer, from, &mut progress).await {
         Ok(()) => progress.done(&format!("{label} has {}, whole.", offer.name), None),
         Err(trouble) => {
             progress.clear();
-            Err(explain(&stream, trouble).await)
+            Err(explain(&way, trouble).await)
         }
     }
 }
 
 /// From which byte on the receiver wants the content.
-async fn agree(stream: &mut ByteStream, offer: &Offer) -> Result<u64, Trouble> {
-    stream.write_all(&offer.encode()).await.map_err(WireError::Io)?;
+async fn agree(way: &mut Way, offer: &Offer) -> Result<u64, Trouble> {
+    way.write_all(&offer.encode()).await.map_err(WireError::Io)?;
     let mut patience = GREETING;
     loop {
-        match timeout(patience, Reply::read(stream)).await {
+        match timeout(patience, Reply::read(way.reader())).await {
             Ok(Ok(Reply::Checking)) if patience == GREETING => patience = DISK,
             Ok(Ok(Reply::From(offset))) if offset <= offer.size => return Ok(offset),
             Ok(Ok(Reply::Declined(why))) => return Err(Trouble::Declined(why)),
@@ -110,7 +125,7 @@ async fn agree(stream: &mut ByteStream, offer: &Offer) -> Result<u64, Trouble> {
 
 /// The content from `from` on, and the receiver's last word.
 async fn content(
-    stream: &mut ByteStream,
+    way: &mut Way,
     mut file: File,
     offer: &Offer,
     from: u64,
@@ -121,7 +136,7 @@ async fn content(
     while sent < offer.size {
         let n = (offer.size - sent).min(CHUNK as u64) as usize;
         on_disk(|| file.read_exact(&mut chunk[..n])).map_err(Trouble::File)?;
-        let written = timeout(STANDSTILL, stream.write_all(&chunk[..n])).await;
+        let written = timeout(STANDSTILL, way.write_all(&chunk[..n])).await;
         // A receiver that has had enough says why before it closes.
         if written.map_err(|_| Trouble::Stalled)?.is_err() {
             break;
@@ -131,9 +146,9 @@ async fn content(
     }
     if sent == offer.size {
         // If this fails, what the receiver said last tells why.
-        let _ = stream.shutdown().await;
+        let _ = way.end().await;
     }
-    match timeout(DISK, Reply::read(stream)).await {
+    match timeout(DISK, Reply::read(way.reader())).await {
         Ok(Ok(Reply::Stored)) => Ok(()),
         Ok(Ok(Reply::Declined(why))) => Err(Trouble::Declined(why)),
         Ok(Ok(_)) => Err(WireError::Malformed("the answer does not fit").into()),
@@ -166,11 +181,11 @@ impl From<Failure> for Trouble {
     }
 }
 
-async fn explain(stream: &ByteStream, trouble: Trouble) -> Failure {
+async fn explain(way: &Way, trouble: Trouble) -> Failure {
     match trouble {
         Trouble::Declined(why) => declined(why),
         Trouble::Silent => Failure::code(
-            "the peer does not answer: it takes files while it runs `p2p receive`",
+            "the peer does not answer: it takes files while it runs `p2p receive`, or `p2p listen --receive`",
             Code::PEER_E_TIMEOUT,
         ),
         Trouble::Stalled => Failure::code(
@@ -184,8 +199,12 @@ async fn explain(stream: &ByteStream, trouble: Trouble) -> Failure {
         Trouble::Wire(WireError::Io(error)) => {
             let message =
                 "the file did not arrive whole; sending it again goes on where it stopped";
-            match timeout(STANDSTILL, stream.connection().closed()).await {
-                Ok(Some(cause)) if !cause.code().is_success() => Failure::cause(message, cause),
+            let cause = match way.connection() {
+                Some(connection) => timeout(STANDSTILL, connection.closed()).await.ok().flatten(),
+                None => None,
+            };
+            match cause {
+                Some(cause) if !cause.code().is_success() => Failure::cause(message, cause),
                 _ => Failure::code(format!("{message}: {error}"), Code::PEER_E_CONNECTION_FAILED),
             }
         }
@@ -212,6 +231,10 @@ fn declined(why: Decline) -> Failure {
         Decline::Unwelcome => {
             ("the peer takes files from others only", Code::PEER_E_CONNECTION_REFUSED)
         }
+        Decline::Closed => (
+            "the peer takes no files: it does while it runs `p2p receive`, or `p2p listen --receive`",
+            Code::PEER_E_CONNECTION_REFUSED,
+        ),
         Decline::DiskFull => ("the peer's disk is full", Code::PEER_E_DISK_FULL),
         Decline::NotStored => ("the peer could not store the file", Code::ERROR_IO_DEVICE),
         Decline::Hash => (

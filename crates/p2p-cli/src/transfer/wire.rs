@@ -47,7 +47,7 @@ pub(super) enum Reply {
 
 /// Why a file is not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Decline {
+pub(crate) enum Decline {
     /// The receiver speaks another version.
     Version,
     /// The offer is not one.
@@ -68,9 +68,11 @@ pub(super) enum Decline {
     Hash,
     /// The content was longer or shorter than announced.
     Size,
+    /// The receiver takes no files.
+    Closed,
 }
 
-const DECLINES: [Decline; 10] = [
+const DECLINES: [Decline; 11] = [
     Decline::Version,
     Decline::Offer,
     Decline::Name,
@@ -81,6 +83,7 @@ const DECLINES: [Decline; 10] = [
     Decline::NotStored,
     Decline::Hash,
     Decline::Size,
+    Decline::Closed,
 ];
 
 /// Why nothing could be read.
@@ -154,7 +157,9 @@ impl Reply {
     }
 
     /// Reads one, and nothing behind it.
-    pub(super) async fn read(from: &mut (impl AsyncRead + Unpin)) -> Result<Reply, WireError> {
+    pub(super) async fn read(
+        from: &mut (impl AsyncRead + Unpin + ?Sized),
+    ) -> Result<Reply, WireError> {
         let mut bytes = [0; REPLY];
         from.read_exact(&mut bytes).await?;
         check_magic(&bytes)?;

@@ -93,7 +93,7 @@ fn content(length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
-fn within(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn within(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < deadline, "{what}");

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+#[cfg(unix)]
+mod beside;
 mod documented;
 mod errors;
 #[cfg(unix)]
