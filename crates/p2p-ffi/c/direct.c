@@ -198,6 +198,7 @@ static void c09_alone(struct peer *me) {
     CODE(close_direct(me, 0), PEER_E_CONNECTION_NOT_FOUND);
     CODE(close_direct(me, 1), PEER_E_CONNECTION_NOT_FOUND);
     CODE(close_direct(me, UINT64_MAX), PEER_E_CONNECTION_NOT_FOUND);
+    leave(me);
 }
 
 /* Handles that no group has: null, closed, arbitrary, of another kind. */
@@ -226,6 +227,8 @@ static void c10_alone(struct peer *me) {
     CODE(PeerGroupClose(closed), expected);
     CODE(PeerGroupCloseDirectConnection(me->group, 1), PEER_E_CONNECTION_NOT_FOUND);
     free(name);
+    stop_listening(events);
+    leave(me);
 }
 
 /* After the last shutdown. */
@@ -240,6 +243,7 @@ static void c15_alone(struct peer *me) {
     OK(PeerGroupStartup(PEER_GROUP_VERSION, &version));
     CODE(PeerGroupCloseDirectConnection(group, 1), PEER_E_INVALID_GROUP);
     OK(PeerGroupShutdown());
+    PeerFreeData(me->name);
 }
 
 /* Many threads close one connection: one of them does. */
