@@ -753,6 +753,21 @@ HRESULT WINAPI PeerGroupPasswordJoin(PCWSTR pwzIdentity, PCWSTR pwzInvitation, P
  * within 5 minutes. */
 HRESULT WINAPI PeerGroupResumePasswordAuthentication(HGROUP hGroup, HPEEREVENT hPeerEventHandle);
 
+/* What this identity has of the group, as text for the same identity on another machine, where PeerIdentityImport comes
+ * first: the membership, where members may be found, and the group's key if the group was made here. The password
+ * protects that key and must not be empty then; nothing else is secret. Takes 64 MiB and some tenths of a second. */
+HRESULT WINAPI PeerGroupExportConfig(HGROUP hGroup, PCWSTR pwzPassword, PWSTR *ppwzXML);
+
+/* Keeps what PeerGroupExportConfig wrote, and returns whose it is and the group's peer name, for PeerGroupOpen.
+ * E_INVALIDARG for a wrong password, too. fOverwrite: what is here of the group is replaced; it must not be open. */
+HRESULT WINAPI PeerGroupImportConfig(PCWSTR pwzXML, PCWSTR pwzPassword, BOOL fOverwrite, PWSTR *ppwzIdentity,
+                                     PWSTR *ppwzGroup);
+
+/* Group time to this machine's UTC and back. Group time is UTC by every member's own clock, so only what lies beyond
+ * 2^63 - 1 changes. Both may be the same object; after a failure it is as it was. */
+HRESULT WINAPI PeerGroupPeerTimeToUniversalTime(HGROUP hGroup, FILETIME *pftPeerTime, FILETIME *pftUniversalTime);
+HRESULT WINAPI PeerGroupUniversalTimeToPeerTime(HGROUP hGroup, FILETIME *pftUniversalTime, FILETIME *pftPeerTime);
+
 /* Members known here: items are PEER_MEMBER. dwFlags: 0 or PEER_MEMBER_PRESENT. pwzIdentity: one of them; NULL: all,
  * oneself first. */
 HRESULT WINAPI PeerGroupEnumMembers(HGROUP hGroup, DWORD dwFlags, PCWSTR pwzIdentity, HPEERENUM *phPeerEnum);

@@ -279,25 +279,22 @@ pub unsafe extern "system" fn PeerGroupEnumConnections(
         let process = Process::started()?;
         out.required()?;
         let group = process.group(hGroup)?;
-        let kinds = [
-            (PEER_CONNECTION_NEIGHBOR, ConnectionKind::Neighbour),
-            (PEER_CONNECTION_DIRECT, ConnectionKind::Direct),
-        ];
         if dwFlags == 0 || dwFlags & !(PEER_CONNECTION_NEIGHBOR | PEER_CONNECTION_DIRECT) != 0 {
             return Err(Code::E_INVALIDARG.into());
         }
-        let mut items = Vec::new();
-        for (flags, kind) in kinds.into_iter().filter(|row| dwFlags & row.0 != 0) {
-            items.extend(group.connections(kind)?.into_iter().map(|info| ConnectionItem {
-                flags,
-                id: info.id.0,
-                node: info.node.0,
-                peer: info.peer.name().into_owned(),
-                address: info.address,
-            }));
-        }
-        items.sort_by_key(|item| item.id);
-        out.set(enumeration::start(items.into_iter().map(Item::Connection).collect())?);
+        // Both kinds at one moment, by id.
+        let items = group.all_connections()?.into_iter().map(|info| ConnectionItem {
+            flags: match info.kind {
+                ConnectionKind::Neighbour => PEER_CONNECTION_NEIGHBOR,
+                ConnectionKind::Direct => PEER_CONNECTION_DIRECT,
+            },
+            id: info.id.0,
+            node: info.node.0,
+            peer: info.peer.name().into_owned(),
+            address: info.address,
+        });
+        let items = items.filter(|item| item.flags & dwFlags != 0).map(Item::Connection);
+        out.set(enumeration::start(items.collect())?);
         Ok(Code::S_OK)
     })
 }

@@ -120,6 +120,14 @@ impl<T> Out<T> {
         out
     }
 
+    /// Takes an out pointer whose old value stays unless there is a new one.
+    ///
+    /// # Safety
+    /// As [`clear`](Self::clear).
+    pub(crate) unsafe fn keep(pointer: *mut T) -> Out<T> {
+        Out(pointer)
+    }
+
     /// Whether there is somewhere to write.
     ///
     /// # Errors

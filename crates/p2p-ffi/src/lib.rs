@@ -8,6 +8,7 @@
 #![allow(non_snake_case, reason = "the exported names are those of the C header")]
 
 mod admin;
+mod config;
 mod direct;
 mod enumeration;
 mod event_object;
@@ -26,9 +27,17 @@ mod properties;
 mod public_key;
 mod runtime;
 mod statistics;
+mod time;
+#[cfg(any(feature = "undocumented-exports", test))]
+#[cfg_attr(
+    not(feature = "undocumented-exports"),
+    allow(unreachable_pub, reason = "public with the feature; the tests need no feature")
+)]
+mod undocumented;
 mod wide;
 
 pub use admin::{P2PGroupDemote, P2PGroupRevoke, PeerGroupIssueCredentials};
+pub use config::{PeerGroupExportConfig, PeerGroupImportConfig};
 pub use direct::{
     PeerGroupCloseDirectConnection, PeerGroupOpenDirectConnection, PeerGroupSendData,
 };
@@ -60,3 +69,8 @@ pub use portable::{PeerIdentityExport, PeerIdentityImport};
 pub use properties::{PeerGroupGetProperties, PeerGroupSetProperties};
 pub use runtime::{PeerGroupShutdown, PeerGroupStartup};
 pub use statistics::P2PGetStatistics;
+pub use time::{PeerGroupPeerTimeToUniversalTime, PeerGroupUniversalTimeToPeerTime};
+#[cfg(feature = "undocumented-exports")]
+pub use undocumented::{
+    PeerGroupHandlePowerEvent, PeerIdentityGetCert, PeerSSPAddCredentials, PeerSSPRemoveCredentials,
+};

@@ -1,5 +1,6 @@
 //! The library in this process: whether it is started, its tables, and the identities that run.
 
+use core::ops::Deref;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use core::time::Duration;
@@ -41,6 +42,8 @@ pub(crate) struct Process {
     pub(crate) queues: Table<Arc<Queue>>,
     /// Successful startups without their shutdown.
     startups: AtomicU32,
+    /// Last shutdowns so far: what was begun before one does not end after the next startup.
+    ends: AtomicU32,
     /// Held by the first startup and the last shutdown for as long as they take.
     transition: Mutex<()>,
     /// The identities that run; `None` while the library is not started.
@@ -102,9 +105,10 @@ impl Process {
     ///
     /// # Errors
     /// `PEER_E_NOT_INITIALIZED`.
-    pub(crate) fn started() -> Result<&'static Process, Failure> {
+    pub(crate) fn started() -> Result<Started, Failure> {
         let process = Process::current();
-        if process.is_started() { Ok(process) } else { Err(Code::PEER_E_NOT_INITIALIZED.into()) }
+        let started = Started { process, ends: process.ends.load(Ordering::Acquire) };
+        if process.is_started() { Ok(started) } else { Err(Code::PEER_E_NOT_INITIALIZED.into()) }
     }
 
     /// The group behind a handle.
@@ -113,33 +117,6 @@ impl Process {
     /// `PEER_E_INVALID_GROUP`.
     pub(crate) fn group(&self, handle: HGROUP) -> Result<Group, Failure> {
         self.groups.get(handle).ok_or(Code::PEER_E_INVALID_GROUP.into())
-    }
-
-    /// A handle for a group.
-    ///
-    /// # Errors
-    /// `E_OUTOFMEMORY` if as many are open as there may be; `PEER_E_NOT_INITIALIZED` if the library was shut down
-    /// meanwhile.
-    pub(crate) fn add_group(&self, group: Group) -> Result<HGROUP, Failure> {
-        self.add(&self.groups, group)
-    }
-
-    /// A handle for a registration.
-    ///
-    /// # Errors
-    /// As [`add_group`](Self::add_group).
-    pub(crate) fn add_queue(&self, queue: Arc<Queue>) -> Result<HPEEREVENT, Failure> {
-        self.add(&self.queues, queue)
-    }
-
-    fn add<T: Clone>(&self, table: &Table<T>, value: T) -> Result<*mut c_void, Failure> {
-        let handle = table.insert(value).ok_or(Code::E_OUTOFMEMORY)?;
-        if self.is_started() {
-            return Ok(handle);
-        }
-        // The last shutdown may have emptied the tables before this handle was in.
-        drop(table.remove(handle));
-        Err(Code::PEER_E_NOT_INITIALIZED.into())
     }
 
     /// The identities of this process, running or not.
@@ -167,6 +144,7 @@ impl Process {
             groups: Table::new(Kind::Group),
             queues: Table::new(Kind::Queue),
             startups: AtomicU32::new(0),
+            ends: AtomicU32::new(0),
             transition: Mutex::new(()),
             library: Mutex::new(None),
         }));
@@ -184,6 +162,7 @@ impl Process {
 
     /// Ends everything: registrations, handles, and what runs.
     fn end(&self) {
+        self.ends.fetch_add(1, Ordering::AcqRel);
         let library = self.lock_library().take();
         for queue in self.queues.remove_where(|_| true) {
             queue.end();
@@ -195,6 +174,50 @@ impl Process {
         if let Some(mut running) = Arc::into_inner(running) {
             running.stop_threads();
         }
+    }
+}
+
+/// A started library, as a call has found it.
+#[derive(Clone, Copy)]
+pub(crate) struct Started {
+    process: &'static Process,
+    ends: u32,
+}
+
+impl Deref for Started {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        self.process
+    }
+}
+
+impl Started {
+    /// A handle for a group.
+    ///
+    /// # Errors
+    /// `E_OUTOFMEMORY` if as many are open as there may be; `PEER_E_NOT_INITIALIZED` if the library was shut down
+    /// meanwhile, started again or not.
+    pub(crate) fn add_group(&self, group: Group) -> Result<HGROUP, Failure> {
+        self.add(&self.process.groups, group)
+    }
+
+    /// A handle for a registration.
+    ///
+    /// # Errors
+    /// As [`add_group`](Self::add_group).
+    pub(crate) fn add_queue(&self, queue: Arc<Queue>) -> Result<HPEEREVENT, Failure> {
+        self.add(&self.process.queues, queue)
+    }
+
+    fn add<T: Clone>(&self, table: &Table<T>, value: T) -> Result<*mut c_void, Failure> {
+        let handle = table.insert(value).ok_or(Code::E_OUTOFMEMORY)?;
+        if self.is_started() && self.process.ends.load(Ordering::Acquire) == self.ends {
+            return Ok(handle);
+        }
+        // The last shutdown may have emptied the tables before this handle was in.
+        drop(table.remove(handle));
+        Err(Code::PEER_E_NOT_INITIALIZED.into())
     }
 }
 

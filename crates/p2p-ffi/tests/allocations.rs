@@ -11,7 +11,7 @@ use std::path::Path;
 use bytes::Bytes;
 use p2p_core::{FileTime, KeyId, ObjectKind, Reason, Roles};
 use p2p_crypto::{
-    AnyInvitation, GroupIdentity, GroupProperties, Identity, IdentityInfo, Invitation,
+    AnyInvitation, GroupConfig, GroupIdentity, GroupProperties, Identity, IdentityInfo, Invitation,
     IssueRequest, PasswordInvitation, PasswordVerifier, RevocationRequest, inspect_chain, revoke,
     verify_chain, verify_object, verify_tls_certificate,
 };
@@ -82,6 +82,7 @@ fn doors(input: &[u8]) -> Vec<(&'static str, usize)> {
         ("invitation", largest(|| Invitation::parse(&text))),
         ("invitation by password", largest(|| PasswordInvitation::parse(&text))),
         ("any invitation", largest(|| AnyInvitation::parse(&text))),
+        ("configuration", largest(|| GroupConfig::import(&text, "", NOW))),
         ("verifier", largest(|| PasswordVerifier::from_bytes(input))),
         ("key", largest(|| Identity::from_pkcs8(input, None, None, NOW))),
         ("identity", largest(|| Identity::from_parts(input, input))),
@@ -136,12 +137,14 @@ fn longest() -> Vec<(String, Vec<u8>)> {
         RevocationRequest { target, serial: None, reason: Reason::KeyCompromise, now: NOW };
     let revocation = revoke(&last, &chain, &request).unwrap();
     let invitation = invitation.unwrap();
+    let configuration = GroupConfig::new(chain.clone(), None, &hints).unwrap();
     // Large enough to mean something here.
     assert!(chain.len() > 20_000 && invitation.as_xml().len() > 30_000);
     vec![
         ("the longest chain".into(), chain.to_vec()),
         ("the longest invitation".into(), invitation.as_xml().as_bytes().to_vec()),
         ("the same in one line".into(), invitation.to_line().into_bytes()),
+        ("the longest configuration".into(), configuration.export("").unwrap().into_bytes()),
         ("a revocation by the 24th".into(), revocation.to_vec()),
     ]
 }

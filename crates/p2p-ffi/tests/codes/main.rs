@@ -3,11 +3,13 @@
 //! The library is one per process and its environment too, so each test holds one lock for as long as it runs.
 
 mod admin;
+mod config;
 mod direct;
 mod events;
 /// The second maker of certificates, which shares no line with the library.
 #[path = "../../../p2p-crypto/tests/forge/mod.rs"]
 mod forge;
+mod group_time;
 mod groups;
 mod identities;
 mod invitations;
@@ -19,6 +21,7 @@ mod properties;
 mod refusals;
 #[path = "../seen/mod.rs"]
 mod seen;
+mod sharing;
 mod startup;
 mod storage;
 

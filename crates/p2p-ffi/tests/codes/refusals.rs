@@ -82,6 +82,7 @@ fn every_surface_has_its_test() {
         Surface::Issuing,
         Surface::Loading,
         Surface::Importing,
+        Surface::Configuration,
         Surface::Store,
     ];
     for cause in Cause::all() {
@@ -159,6 +160,20 @@ fn imports() {
     }
     let good = material.bob.export(PASSWORD).unwrap();
     is(Code::S_OK, import(&good, PASSWORD).0);
+}
+
+#[test]
+fn configurations() {
+    let (material, session) = (Material::new(), Session::started());
+    p2p_store::Home::at(session.home.path()).create(&material.bob).unwrap();
+    for cause in rows(Surface::Configuration) {
+        let text = due(material.configuration(cause), cause, Surface::Configuration);
+        let (code, names) = crate::config::import(&text, PASSWORD, 1);
+        refused(cause, cause.configuring_code(), code);
+        assert_eq!(names, None, "{cause:?}");
+    }
+    let groups = p2p_group::Home::at(session.home.path()).groups(material.bob.name()).unwrap();
+    assert!(groups.is_empty(), "what was refused left something behind");
 }
 
 /// The folder of an identity in the session's home.
@@ -360,7 +375,9 @@ fn memberships_that_are_shown() {
 }
 
 /// What a credential for the holder of an Ed25519 key says, and what it points to.
-fn credential(identity: &Identity) -> (Box<(CERT_PUBLIC_KEY_INFO, Vec<u8>)>, PEER_CREDENTIAL_INFO) {
+pub(crate) fn credential(
+    identity: &Identity,
+) -> (Box<(CERT_PUBLIC_KEY_INFO, Vec<u8>)>, PEER_CREDENTIAL_INFO) {
     let spki = identity.info().public_key;
     let bits = spki[spki.len() - 32..].to_vec();
     // SAFETY: plain data, for which zeros are fine.

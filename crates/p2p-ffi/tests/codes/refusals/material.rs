@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use p2p_core::{KeyId, Refusal, Roles};
 use p2p_crypto::{
-    Cause, GroupIdentity, Identity, IdentityInfo, Invitation, IssueRequest, verify_chain,
-    verify_tls_certificate,
+    Cause, CryptoError, GroupConfig, GroupIdentity, Identity, IdentityInfo, Invitation,
+    IssueRequest, inspect_chain, verify_chain, verify_tls_certificate,
 };
 use p2p_group::{FileTime, now};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
@@ -156,6 +156,49 @@ impl Material {
         Some((sealed("x", &key, &certificate), PASSWORD))
     }
 
+    /// A group's configuration.
+    pub(crate) fn configuration(&self, cause: Cause) -> Option<String> {
+        let good = self.file("valid-member.chain");
+        let bob = self.bob.name().as_str();
+        let info = inspect_chain(good).unwrap();
+        let group = info.group_name.as_str();
+        let key = |key: &[u8]| configuration((bob, group), good, Some(key));
+        let root = person("root");
+        let special = match cause {
+            Cause::Base64 => {
+                vec![configuration((bob, group), good, None).replace("</GMC>", "*</GMC>")]
+            }
+            Cause::WrongPassword => {
+                // Sealed beside another name.
+                let ada = self.ada.name().as_str();
+                let other = configuration((ada, group), good, Some(root.pkcs8().unwrap()));
+                vec![other.replace(ada, bob)]
+            }
+            Cause::OtherIdentity => {
+                vec![configuration((self.ada.name().as_str(), group), good, None)]
+            }
+            Cause::OtherRoot => vec![configuration((bob, bob), good, None)],
+            Cause::KeyForeign => vec![key(self.ada.pkcs8().unwrap())],
+            Cause::KeyMissing => vec![key(b"")],
+            Cause::KeyUnreadable => vec![key(b"rubbish")],
+            _ => Vec::new(),
+        };
+        let tomorrow = self.chain(Cause::NotYetValid)?;
+        let wrapped =
+            self.of_kind(".chain").chain([&tomorrow]).map(|chain| match inspect_chain(chain) {
+                Ok(info) => {
+                    let names = (&*info.member.name, info.group_name.as_str());
+                    configuration(names, chain, None)
+                }
+                Err(_) => configuration((bob, group), chain, None),
+            });
+        let found = |text: &String| match GroupConfig::import(text, PASSWORD, now()) {
+            Err(CryptoError::Refused { cause: found, .. }) => found == cause,
+            _ => false,
+        };
+        special.into_iter().chain(wrapped).find(found)
+    }
+
     /// An invitation for Bob that is good in itself, but not for him or not today.
     pub(crate) fn joining(&self, cause: Cause) -> Option<String> {
         let (then, now, bob) = (now().minus_seconds(365 * DAY), now(), self.bob.info());
@@ -210,8 +253,36 @@ fn split(mut chain: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
+/// A configuration of any chain and any key, by the documentation of its form.
+fn configuration(names: (&str, &str), chain: &[u8], key: Option<&[u8]>) -> String {
+    let open = format!(
+        "<PEERGROUPCONFIG VERSION=\"1.0\"><IDENTITYPEERNAME>{}</IDENTITYPEERNAME><GROUPPEERNAME>{}</GROUPPEERNAME>\
+         <CLOUDNAME>Global_</CLOUDNAME><SCOPE>global</SCOPE><CLOUDFLAGS>0</CLOUDFLAGS>\
+         <GMC xmlns:dt=\"urn:schemas-microsoft-com:datatypes\" dt:dt=\"bin.base64\">{}</GMC>",
+        names.0,
+        names.1,
+        STANDARD.encode(chain)
+    );
+    let key = key.map(|key| {
+        let data = under_password([b"pgrp1/group configuration\0", open.as_bytes()], key.to_vec());
+        format!("<GROUPKEY>{}</GROUPKEY>", STANDARD.encode(data))
+    });
+    format!("{open}{}</PEERGROUPCONFIG>", key.unwrap_or_default())
+}
+
 /// An export of any key and certificate, by the documentation of its form.
 fn sealed(name: &str, key: &[u8], certificate: &[u8]) -> String {
+    let length = (key.len() as u16).to_be_bytes();
+    let contents = [&length[..], key, certificate].concat();
+    let data = under_password([b"pgrp1/identity export\0", name.as_bytes()], contents);
+    let data = STANDARD.encode(data);
+    format!(
+        "<PEERIDENTITYEXPORT VERSION=\"1.0\"><PEERNAME>{name}</PEERNAME><DATA>{data}</DATA></PEERIDENTITYEXPORT>"
+    )
+}
+
+/// Bytes under [`PASSWORD`], bound to a context and what stands beside them.
+fn under_password(beside: [&[u8]; 2], mut contents: Vec<u8>) -> Vec<u8> {
     let mut head = vec![1, 1];
     for number in [1_024_u32, 1, 1] {
         head.extend(number.to_be_bytes());
@@ -223,15 +294,10 @@ fn sealed(name: &str, key: &[u8], certificate: &[u8]) -> String {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     argon2.hash_password_into(PASSWORD.as_bytes(), &[b's'; 16], &mut stretched).unwrap();
     let cipher = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &stretched).unwrap());
-    let aad = Aad::from([b"pgrp1/identity export\0", &head[..], name.as_bytes()].concat());
-    let length = (key.len() as u16).to_be_bytes();
-    let mut contents = [&length[..], key, certificate].concat();
+    let aad = Aad::from([beside[0], &head[..], beside[1]].concat());
     let nonce = Nonce::assume_unique_for_key([b'n'; 12]);
     cipher.seal_in_place_append_tag(nonce, aad, &mut contents).unwrap();
-    let data = STANDARD.encode([head, contents].concat());
-    format!(
-        "<PEERIDENTITYEXPORT VERSION=\"1.0\"><PEERNAME>{name}</PEERNAME><DATA>{data}</DATA></PEERIDENTITYEXPORT>"
-    )
+    [head, contents].concat()
 }
 
 /// The detail that C shows beside this code.
