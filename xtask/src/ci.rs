@@ -36,6 +36,11 @@ const STEPS: &[Step] = &[
 /// An example ends by itself within this.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(120);
 
+/// Lines of an example's file, and of the driver after which others are written: whoever opens it reads it whole.
+const EXAMPLE_LINES_MAX: usize = 199;
+const DRIVER_LINES_MAX: usize = 149;
+const DRIVER: &str = "crates/p2p-core/examples/driver/driver.rs";
+
 /// Runs the steps in order. A step that fails does not stop the later ones: one run shows all that is wrong.
 pub(crate) fn run(words: &[String]) -> Outcome {
     let mut failed = Vec::new();
@@ -84,7 +89,7 @@ fn selected(words: &[String]) -> Result<Vec<Step>, String> {
 fn examples() -> Outcome {
     // All at once, and the libraries for the C example with them: one choice of features, built once.
     shell::run(&mut cargo(&["build", "--workspace", "--lib", "--examples"]))?;
-    let mut failed = Vec::new();
+    let mut failed = long_examples(&root().join("crates"))?;
     for (example, source) in found_examples(&root().join("crates"))? {
         let text = fs::read_to_string(&source)
             .map_err(|error| format!("{}: {error}", source.display()))?;
@@ -103,6 +108,30 @@ fn examples() -> Outcome {
     } else {
         Err(format!("examples that failed: {}", failed.join(", ")))
     }
+}
+
+/// The files of examples that are too long to be read as one, with their lines.
+fn long_examples(crates: &Path) -> Result<Vec<String>, String> {
+    let mut folders: Vec<PathBuf> =
+        names(crates)?.iter().map(|name| crates.join(name).join("examples")).collect();
+    let mut long = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in names(&folder)?.iter().map(|name| folder.join(name)) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                long.extend(too_long(&path, text.lines().count()));
+            }
+        }
+    }
+    Ok(long)
+}
+
+fn too_long(path: &Path, lines: usize) -> Option<String> {
+    let max = if path.ends_with(DRIVER) { DRIVER_LINES_MAX } else { EXAMPLE_LINES_MAX };
+    (lines > max).then(|| format!("{} has {lines} lines, at most {max}", path.display()))
 }
 
 /// Builds and runs the C program that the README shows, against the shared library, in a home of its own.
@@ -168,6 +197,18 @@ mod tests {
         assert_eq!(chosen(&[]).len(), STEPS.len());
         assert!(!chosen(&["--skip", "test"]).contains(&"test"));
         assert_eq!(chosen(&["--only", "tidy", "--only", "fmt"]), ["fmt", "tidy"]);
+    }
+
+    #[test]
+    fn a_long_example_is_found_and_the_driver_is_to_be_shorter() {
+        assert!(too_long(Path::new("a/examples/b.rs"), 200).is_some());
+        assert!(too_long(Path::new("a/examples/b.rs"), 199).is_none());
+        assert!(too_long(&Path::new("/work").join(DRIVER), 150).is_some());
+        let found = found_examples(&root().join("crates")).unwrap();
+        let mut names: Vec<&String> = found.iter().map(|example| &example.0).collect();
+        names.dedup();
+        assert_eq!(names.len(), found.len(), "two of one name are one program: {names:?}");
+        assert!(found.len() >= 10, "{found:?}");
     }
 
     #[test]

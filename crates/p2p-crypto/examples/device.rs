@@ -7,7 +7,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use p2p_core::{FileTime, Roles};
+use p2p_core::{Code, FileTime, Roles};
 use p2p_crypto::{
     GroupIdentity, Identity, Invitation, IssueRequest, KeyKind, KeySource, KeySourceError,
 };
@@ -83,17 +83,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let invitation = Invitation::issue(&ada, &chain, &request)?;
     Invitation::parse(invitation.as_xml())?.check_for(&bob.key, now)?;
     println!("Bob is invited by {}", invitation.member().issuer_friendly_name);
+    assert_eq!(invitation.member().issuer_friendly_name, "Ada");
 
     // The key can be used, and not be had.
     let error = ada.export("correct horse").unwrap_err();
     println!("an export: {error} ({})", error.code());
+    assert_eq!(error.code(), Code::PEER_E_NO_KEY_ACCESS);
 
     // Without its device the identity signs nothing, and can do so again when the device is back.
     device.plug(false);
     let error = Invitation::issue(&ada, &chain, &request).unwrap_err();
     println!("without the device: {error} ({})", error.code());
+    assert_eq!(error.code(), Code::PEER_E_NO_KEY_ACCESS);
     device.plug(true);
     let again = Identity::from_source(device, &kept)?;
+    assert_eq!(again.key_id(), ada.key_id());
     Invitation::issue(&again, &chain, &request)?;
     println!("with the device, loaded again: an invitation");
     Ok(())

@@ -197,7 +197,8 @@ pub struct GroupLock {
 }
 
 impl GroupLock {
-    pub(crate) fn new(release: impl FnOnce() + Send + Sync + 'static) -> GroupLock {
+    /// For a store of one's own: `release` gives the group back.
+    pub fn new(release: impl FnOnce() + Send + Sync + 'static) -> GroupLock {
         GroupLock { release: Some(Box::new(release)) }
     }
 }
