@@ -59,7 +59,8 @@ pub(crate) const ECHO: u8 = 1;
 pub(crate) const MESSAGES: u8 = 2;
 /// What follows is not read.
 pub(crate) const STALL: u8 = 3;
-/// Streams of a connection, as ours allow them once the peer has proven itself.
+/// Streams of a connection, as ours allow them: few, and all of them to whoever opens half of these.
+const FEW_STREAMS: u32 = 16;
 const STREAMS: u32 = 128;
 
 pub(crate) async fn bulk(connection: &Connection, mib: usize) -> Result<Duration, Failure> {
@@ -101,9 +102,14 @@ pub(crate) async fn serve_until(
         let seen = seen.clone();
         tokio::spawn(async move {
             let Ok(connection) = incoming.await else { return };
-            connection.set_max_concurrent_bi_streams(STREAMS.into());
+            connection.set_max_concurrent_bi_streams(FEW_STREAMS.into());
             seen(connection.clone());
+            let mut accepted = 0;
             while let Ok((send, recv)) = connection.accept_bi().await {
+                accepted += 1;
+                if accepted == FEW_STREAMS / 2 {
+                    connection.set_max_concurrent_bi_streams(STREAMS.into());
+                }
                 // A client that leaves ends its streams with an error; that is how each round ends.
                 tokio::spawn(async move { drop(stream(send, recv).await) });
             }
@@ -148,6 +154,8 @@ pub(crate) fn endpoint() -> Result<Endpoint, Failure> {
         .with_client_cert_verifier(verifier.clone())
         .with_cert_resolver(own.clone());
     tls.send_tls13_tickets = 0;
+    // Room for 256 sessions to be resumed, which nobody does: 31 KiB for each endpoint.
+    tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     let mut server = ServerConfig::with_crypto(Arc::new(
         quinn::crypto::rustls::QuicServerConfig::try_from(tls)?,
     ));

@@ -3,10 +3,11 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::hub::Hub;
-use crate::{Failure, Sample, limit, median, micros};
+use crate::{Failure, Sample, limit, median, micros, ours};
 
 /// Opens and closes of one round.
 const COUNT: usize = 100;
@@ -16,7 +17,7 @@ pub(crate) async fn ours(samples: &mut Vec<Sample>) -> Result<(), Failure> {
     let hub = Hub::start(1, move |connection| {
         let ended = ended.clone();
         async move {
-            while connection.recv().await.is_some() {}
+            ours::serve(connection).await;
             // Nobody listens when the round is over.
             let _ = ended.try_send(Instant::now());
         }
@@ -28,6 +29,9 @@ pub(crate) async fn ours(samples: &mut Vec<Sample>) -> Result<(), Failure> {
         let begun = Instant::now();
         let connection = member.group.direct(hub.key()).await?;
         opens.push(micros(begun.elapsed()));
+        // The server's program has it too, as that of the limit has.
+        connection.send(ours::ECHO, Bytes::from_static(&[1])).await?;
+        connection.recv().await.ok_or("the connection ended")?;
         let begun = Instant::now();
         connection.close()?;
         calls.push(micros(begun.elapsed()));

@@ -16,7 +16,7 @@ use crate::{
 
 /// What is only read, what is sent back, and the last message of a bulk.
 pub(crate) const SINK: Guid = Guid::from_u128(1);
-const ECHO: Guid = Guid::from_u128(2);
+pub(crate) const ECHO: Guid = Guid::from_u128(2);
 pub(crate) const LAST: Guid = Guid::from_u128(3);
 
 pub(crate) async fn round(mib: usize, samples: &mut Vec<Sample>) -> Result<(), Failure> {

@@ -58,7 +58,8 @@ pub(crate) enum End {
 pub(crate) struct Board {
     next: u64,
     handles: BTreeSet<HandleId>,
-    queues: BTreeMap<QueueId, Queue>,
+    /// Boxed: a map keeps room for eleven values even for its first one.
+    queues: BTreeMap<QueueId, Box<Queue>>,
     /// Queues with a filter, not frozen.
     subscribers: Vec<QueueId>,
     /// Queues of single connections that have not ended, not frozen.
@@ -473,7 +474,7 @@ impl Board {
             return None;
         }
         let id = QueueId(self.number());
-        self.queues.insert(id, Queue::new(handle, purpose));
+        self.queues.insert(id, Box::new(Queue::new(handle, purpose)));
         Some(id)
     }
 

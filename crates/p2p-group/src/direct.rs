@@ -60,6 +60,7 @@ impl DirectConnection {
             Ok::<_, DirectError>((id, queue))
         })??;
         let (id, Some(queue)) = opened else { return Err(Closed.into()) };
+        instance.place().opening(id, target.expect());
         let feed = Feed { handle: Arc::clone(handle), queue };
         match instance.take(queue).await {
             Some(Item::Event(GroupEvent::Direct(event))) => match event.change {
@@ -115,7 +116,11 @@ impl DirectConnection {
     /// # Errors
     /// [`SendError`], without `Full`; nothing was queued.
     pub async fn send(&self, kind: Guid, bytes: impl Into<Bytes>) -> Result<(), SendError> {
-        self.feed.handle.send_wait(self.id, kind, bytes.into()).await
+        let bytes = bytes.into();
+        let length = bytes.len();
+        self.feed.handle.send_wait(self.id, kind, bytes).await?;
+        self.note_sent(length);
+        Ok(())
     }
 
     /// As [`send`](Self::send), without waiting.
@@ -123,7 +128,11 @@ impl DirectConnection {
     /// # Errors
     /// [`SendError`]; nothing was queued.
     pub fn try_send(&self, kind: Guid, bytes: impl Into<Bytes>) -> Result<(), SendError> {
-        self.feed.handle.send(self.id, kind, bytes.into())
+        let bytes = bytes.into();
+        let length = bytes.len();
+        self.feed.handle.send(self.id, kind, bytes)?;
+        self.note_sent(length);
+        Ok(())
     }
 
     /// The next message; `None` when the connection has ended and everything that had arrived was taken.
@@ -158,8 +167,17 @@ impl DirectConnection {
         kind: Guid,
         bytes: Bytes,
     ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send>> {
-        let (handle, id) = (Arc::clone(&self.feed.handle), self.id);
-        Box::pin(async move { handle.send_wait(id, kind, bytes).await })
+        let (handle, id, peer) = (Arc::clone(&self.feed.handle), self.id, self.peer.key());
+        Box::pin(async move {
+            let length = bytes.len();
+            handle.send_wait(id, kind, bytes).await?;
+            handle.instance.place().sent(id, Some(peer), length);
+            Ok(())
+        })
+    }
+
+    fn note_sent(&self, bytes: usize) {
+        self.feed.handle.instance.place().sent(self.id, Some(self.peer.key()), bytes);
     }
 
     /// Closes the connection. What was accepted for sending is still delivered, for at most 5 s; what was received
@@ -168,14 +186,15 @@ impl DirectConnection {
     /// # Errors
     /// [`CloseError::NotFound`] if it was closed before, here or, as far as [`recv`](Self::recv) has told, there.
     pub fn close(&self) -> Result<(), CloseError> {
-        self.group().close_direct(self.id)
+        self.group().close_looking(self.id, Some(self.peer.key()), |_| ())
     }
 
     /// As [`close`](Self::close). Whether the connection still stood: then its end will say whether the peer's node took
     /// in everything.
     pub(crate) fn close_first(&self) -> bool {
         let queue = self.feed.queue;
-        self.group().close_looking(self.id, |board| !board.has_ended(queue)).unwrap_or(false)
+        let (group, peer) = (self.group(), Some(self.peer.key()));
+        group.close_looking(self.id, peer, |board| !board.has_ended(queue)).unwrap_or(false)
     }
 
     /// Waits for the end of the connection, and says how it came: [`Cause::Orderly`] if it was closed here and everything

@@ -344,13 +344,15 @@ impl Group {
         address: Address,
     ) -> Result<ConnectionId, DirectError> {
         let target = target.into();
-        let board = &self.handle.instance;
+        let instance = &self.handle.instance;
         let id = self.call(|node, key, now| {
             let id = node.open_direct(key, target.expect(), address, now)?;
-            board.with_board(|board| board.opened(id));
+            instance.with_board(|board| board.opened(id));
             Ok(id)
         })?;
-        id.map_err(direct_error)
+        let id = id.map_err(direct_error)?;
+        instance.place().opening(id, target.expect());
+        Ok(id)
     }
 
     /// Opens a direct connection to `target` at `address`, and waits for it: at most 30 s.
@@ -438,13 +440,14 @@ impl Group {
     /// # Errors
     /// [`CloseError::NotFound`] for an id that is neither opening nor listed: above all, for a second close.
     pub fn close_direct(&self, id: ConnectionId) -> Result<(), CloseError> {
-        self.close_looking(id, |_| ())
+        self.close_looking(id, None, |_| ())
     }
 
     /// As [`close_direct`](Self::close_direct); `look` sees how things stand in the moment before.
     pub(crate) fn close_looking<R>(
         &self,
         id: ConnectionId,
+        peer: Option<KeyId>,
         look: impl FnOnce(&Board) -> R,
     ) -> Result<R, CloseError> {
         let instance = &self.handle.instance;
@@ -456,10 +459,12 @@ impl Group {
             instance.node.hub.wake(fx.wakes);
             Ok(seen)
         })?;
-        closed.map_err(|error: CoreError| match error {
+        let seen = closed.map_err(|error: CoreError| match error {
             CoreError::InvalidGroup => CloseError::Closed(Closed),
             _ => CloseError::NotFound,
-        })
+        })?;
+        instance.place().closing(id, peer);
+        Ok(seen)
     }
 
     /// Hands a message over for sending on a direct connection. Does not wait: a message that does not fit into the
@@ -473,7 +478,11 @@ impl Group {
         kind: Guid,
         bytes: impl Into<Bytes>,
     ) -> Result<(), SendError> {
-        self.handle.send(id, kind, bytes.into())
+        let bytes = bytes.into();
+        let length = bytes.len();
+        self.handle.send(id, kind, bytes)?;
+        self.handle.instance.place().sent(id, None, length);
+        Ok(())
     }
 
     /// As [`send`](Self::send), and waits for room.
@@ -488,7 +497,11 @@ impl Group {
         kind: Guid,
         bytes: impl Into<Bytes>,
     ) -> Result<(), SendError> {
-        self.handle.send_wait(id, kind, bytes.into()).await
+        let bytes = bytes.into();
+        let length = bytes.len();
+        self.handle.send_wait(id, kind, bytes).await?;
+        self.handle.instance.place().sent(id, None, length);
+        Ok(())
     }
 
     // Events.

@@ -12,13 +12,14 @@ use tokio::sync::Notify;
 use crate::board::Effects;
 use crate::instance::Instance;
 use crate::queue::{Callback, Wake};
+use crate::spans::{Note, Place};
 use crate::sync::lock;
 
 /// Where a node's events arrive.
 ///
 /// [`Sink::event`] runs under the node's lock: it fills queues and notes what else is to be done. What is noted is done
-/// by [`settle`](Self::settle), on the thread whose call brought it about or on the dispatcher's task; functions of the
-/// application are called by the dispatcher only, so that no call of this crate runs them on its caller's stack.
+/// by [`settle`](Self::settle), on the thread that brought it about; functions of the application are called by the
+/// dispatcher's task only, so that no call of this crate runs them on its caller's stack.
 #[derive(Default)]
 pub(crate) struct Hub {
     groups: Mutex<BTreeMap<GroupKey, Arc<Instance>>>,
@@ -38,13 +39,14 @@ enum Work {
     Wake(Wake),
     Node { instance: Arc<Instance>, taken: Vec<(ConnectionId, Taken)>, close: Vec<ConnectionId> },
     Finish(Arc<Instance>),
+    Say { place: Place, note: Note },
 }
 
 /// What only the dispatcher does.
 enum Call {
     Ready(Arc<Callback>),
-    Refused { peer: KeyId, refusal: Refusal },
-    Password { peer: KeyId, what: &'static str },
+    Refused { place: Place, peer: KeyId, refusal: Refusal },
+    Password { place: Place, peer: KeyId, what: &'static str },
 }
 
 impl Hub {
@@ -57,9 +59,7 @@ impl Hub {
     pub(crate) fn wake(&self, wakes: Vec<Wake>) {
         let mut due = lock(&self.due);
         self.note(&mut due, wakes);
-        if !due.calls.is_empty() {
-            self.wake.notify_one();
-        }
+        self.call_later(&due);
     }
 
     /// Does what is due, except for calls into the application. No lock may be held.
@@ -74,16 +74,16 @@ impl Hub {
                     Work::Wake(wake) => wake.fire(),
                     Work::Node { instance, taken, close } => instance.tell(taken, close),
                     Work::Finish(instance) => instance.finish(),
+                    Work::Say { place, note } => note.say(place),
                 }
             }
         }
     }
 
-    /// The dispatcher: does what is due until the node is gone.
+    /// The dispatcher: calls into the application until the node is gone.
     pub(crate) async fn dispatch(self: Arc<Self>) {
         loop {
             self.wake.notified().await;
-            self.settle();
             let calls = std::mem::take(&mut lock(&self.due).calls);
             for call in calls {
                 match call {
@@ -94,10 +94,12 @@ impl Hub {
                             tracing::error!("a function that was given to `on_ready` has panicked");
                         }
                     }
-                    Call::Refused { peer, refusal } => {
+                    Call::Refused { place, peer, refusal } => place.span().in_scope(|| {
                         tracing::warn!(peer = %peer, code = %refusal.code, detail = %refusal.detail, "peer turned away");
+                    }),
+                    Call::Password { place, peer, what } => {
+                        place.span().in_scope(|| tracing::warn!(peer = %peer, "{what}"));
                     }
-                    Call::Password { peer, what } => tracing::warn!(peer = %peer, "{what}"),
                 }
             }
             if self.stopped.load(Ordering::Acquire) {
@@ -110,6 +112,12 @@ impl Hub {
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.wake.notify_one();
+    }
+
+    fn call_later(&self, due: &Due) {
+        if !due.calls.is_empty() {
+            self.wake.notify_one();
+        }
     }
 
     fn note(&self, due: &mut Due, wakes: Vec<Wake>) {
@@ -131,10 +139,11 @@ impl Sink for Hub {
         };
         // An event for a group that was closed meanwhile has no reader.
         let Some(instance) = instance else { return };
-        let password = |peer: &KeyId, what| Some(Call::Password { peer: *peer, what });
+        let (place, note) = (instance.place(), Note::of(&event));
+        let password = |peer: &KeyId, what| Some(Call::Password { place, peer: *peer, what });
         let refused = match &event {
             Event::Refused { peer, refusal, .. } => {
-                Some(Call::Refused { peer: *peer, refusal: *refusal })
+                Some(Call::Refused { place, peer: *peer, refusal: *refusal })
             }
             Event::PasswordRejected { peer, .. } => {
                 password(peer, "peer does not know the password by which we join, or is no member")
@@ -153,6 +162,7 @@ impl Sink for Hub {
             instance.give_up_later(number);
         }
         let mut due = lock(&self.due);
+        due.work.extend(note.map(|note| Work::Say { place, note }));
         self.note(&mut due, fx.wakes);
         due.calls.extend(refused);
         if !fx.taken.is_empty() || !fx.close.is_empty() {
@@ -165,7 +175,10 @@ impl Sink for Hub {
         if closed {
             due.work.push(Work::Finish(instance));
         }
-        drop(due);
-        self.wake.notify_one();
+        self.call_later(&due);
+    }
+
+    fn settle(&self) {
+        Hub::settle(self);
     }
 }

@@ -19,6 +19,7 @@ use crate::node::Shared;
 use crate::password::Attempt;
 use crate::properties;
 use crate::queue::{Callback, HandleId, Item, QueueId};
+use crate::spans::Place;
 use crate::sync::lock;
 
 /// For so long a failure after a wrong password is held back where somebody asked for that.
@@ -86,6 +87,11 @@ impl Instance {
     /// This identity's own membership.
     pub(crate) fn own(&self) -> Arc<Member> {
         Arc::clone(&lock(&self.own))
+    }
+
+    /// How the log names it.
+    pub(crate) fn place(&self) -> Place {
+        Place { group: self.info.key, own: self.node.identity.key() }
     }
 
     fn key(&self) -> GroupKey {

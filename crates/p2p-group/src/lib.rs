@@ -24,6 +24,7 @@ mod properties;
 mod publishing;
 mod queue;
 mod runtime;
+mod spans;
 mod statistics;
 mod stream;
 mod subscription;

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use p2p_core::{Address, DialId, DownCause, Expect, Input, LinkId};
+use p2p_core::{Address, DialId, DownCause, Expect, Input, KeyId, LinkId};
 use quinn::{Connecting, Connection, ConnectionError, Endpoint, EndpointConfig, Incoming};
 use tokio::sync::{Notify, watch};
+use tracing::Instrument;
 
 use crate::admission::{Admission, Underway};
 use crate::engine::{Engine, Machine};
@@ -341,7 +342,8 @@ impl<M: Machine> Engine<M> {
         };
         tracing::debug!(link = link.id.0, %peer, %remote, dialled = dial.is_some(), "link up");
         let mut end = LinkEnd { engine: &self, link: link.id, reported: false };
-        let error = self.serve(&link).await;
+        let span = tracing::debug_span!("link", link = link.id.0, peer = %Short(&peer));
+        let error = self.serve(&link).instrument(span).await;
         let cause = cause(&error, None);
         match cause {
             DownCause::Peer(code) => {
@@ -354,11 +356,12 @@ impl<M: Machine> Engine<M> {
             }
             cause => tracing::debug!(link = link.id.0, ?cause, %error, "link down"),
         }
-        {
+        let events = {
             let mut io = link.io();
             link.last_words(&mut io);
-            self.pump(&link, &mut io);
-        }
+            self.pump(&link, &mut io)
+        };
+        self.settle(events);
         end.reported = true;
         self.link_down(link.id, cause);
     }
@@ -370,13 +373,16 @@ impl<M: Machine> Engine<M> {
                 () = link.ready.wake.notified() => None,
                 accepted = link.connection.accept_bi() => Some(accepted),
             };
-            let mut io = link.io();
-            match accepted {
-                Some(Ok((send, recv))) => link.accept(&mut io, send, recv),
-                Some(Err(error)) => return error,
-                None => {}
-            }
-            self.pump(link, &mut io);
+            let events = {
+                let mut io = link.io();
+                match accepted {
+                    Some(Ok((send, recv))) => link.accept(&mut io, send, recv),
+                    Some(Err(error)) => return error,
+                    None => {}
+                }
+                self.pump(link, &mut io)
+            };
+            self.settle(events);
         }
     }
 }
@@ -394,6 +400,15 @@ impl<M: Machine> Drop for LinkEnd<'_, M> {
             tracing::error!(link = self.link.0, "the task of a link panicked");
             self.engine.link_down(self.link, DownCause::Local);
         }
+    }
+}
+
+/// The first eight digits of a key: enough to follow somebody through a log.
+struct Short<'a>(&'a KeyId);
+
+impl std::fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

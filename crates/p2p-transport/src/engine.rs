@@ -79,6 +79,8 @@ pub(crate) struct Aftermath {
     links: Vec<Arc<Link>>,
     store: bool,
     timer: bool,
+    /// The sink was told something.
+    events: bool,
 }
 
 impl<M: Machine> Engine<M> {
@@ -133,12 +135,14 @@ impl<M: Machine> Engine<M> {
         let result = f(&mut core.machine, now);
         let aftermath = self.drain(&mut core);
         drop(core);
+        let mut events = aftermath.events;
         for link in self.wake(aftermath) {
             match link.try_io() {
-                Some(mut io) => self.pump(&link, &mut io),
+                Some(mut io) => events |= self.pump(&link, &mut io),
                 None => link.ready.wake.notify_one(),
             }
         }
+        self.settle(events);
         result
     }
 
@@ -151,13 +155,18 @@ impl<M: Machine> Engine<M> {
         }
         let aftermath = self.drain(&mut core);
         drop(core);
+        let events = aftermath.events;
         for link in self.wake(aftermath) {
             link.ready.wake.notify_one();
         }
+        self.settle(events);
     }
 
-    /// Does a link's work until there is none, or others should have their turn.
-    pub(crate) fn pump(self: &Arc<Self>, link: &Link, io: &mut LinkIo) {
+    /// Does a link's work until there is none, or others should have their turn. The sink is to be
+    /// [settled](Self::settle) afterwards if the answer is true.
+    #[must_use]
+    pub(crate) fn pump(self: &Arc<Self>, link: &Link, io: &mut LinkIo) -> bool {
+        let mut events = false;
         for _ in 0..ROUNDS {
             link.work(io);
             if !io.inputs.is_empty() {
@@ -168,15 +177,25 @@ impl<M: Machine> Engine<M> {
                 }
                 let aftermath = self.drain(&mut core);
                 drop(core);
+                events |= aftermath.events;
                 for other in self.wake(aftermath).into_iter().filter(|other| other.id != link.id) {
                     other.ready.wake.notify_one();
                 }
             }
             if !link.has_work() {
-                return;
+                return events;
             }
         }
         link.ready.wake.notify_one();
+        events
+    }
+
+    /// Lets the sink wake those who wait for what it was told: on this thread, without a detour through a task of theirs. No
+    /// lock may be held.
+    pub(crate) fn settle(&self, events: bool) {
+        if events {
+            self.sink.settle();
+        }
     }
 
     /// A connection stands. `None` if it was a dial that has been cancelled meanwhile.
@@ -198,9 +217,11 @@ impl<M: Machine> Engine<M> {
         core.machine.handle(input(id), now);
         let aftermath = self.drain(&mut core);
         drop(core);
+        let events = aftermath.events;
         for link in self.wake(aftermath) {
             link.ready.wake.notify_one();
         }
+        self.settle(events);
         Some(link)
     }
 
@@ -232,7 +253,10 @@ impl<M: Machine> Engine<M> {
         let mut aftermath = Aftermath::default();
         while let Some(output) = core.machine.poll() {
             match output {
-                Output::Event { group, event } => self.sink.event(group, event),
+                Output::Event { group, event } => {
+                    self.sink.event(group, event);
+                    aftermath.events = true;
+                }
                 Output::Store { ticket, change } => {
                     aftermath.store |= self.storing.push(ticket, *change)
                 }

@@ -71,6 +71,10 @@ pub enum Listen {
 pub trait Sink: Send + Sync + 'static {
     /// One event. Called while the node is locked: keep it in memory, wake whoever waits, and never call the driver.
     fn event(&self, group: GroupKey, event: Event);
+
+    /// Events were told, and the node is unlocked: wake whoever waits for them. Called on the thread that has brought them
+    /// about, which may be that of a link and must not be made to wait; the driver may be called.
+    fn settle(&self) {}
 }
 
 /// Why a driver could not be started. Nothing runs then.

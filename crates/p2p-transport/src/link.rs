@@ -14,6 +14,10 @@ use crate::goodbye::close;
 use crate::quic::var_int;
 use crate::stream::{READ, Ready, Stream};
 
+/// So many streams a peer may open at first, once it is trusted; all that the node grants when it has opened half of these.
+/// QUIC keeps a place in two tables, 84 bytes, for each stream that might be opened, and most peers open a handful.
+const FEW_STREAMS: u16 = 16;
+
 /// A connection that stands, shared between its task and whoever calls the node.
 ///
 /// Two locks: `inbox` for what the node said (pushed while the node is locked), `io` for the streams. Whoever holds `io`
@@ -31,8 +35,11 @@ pub(crate) struct Link {
 
 /// The streams of a link.
 pub(crate) struct LinkIo {
-    streams: BTreeMap<StreamId, Stream>,
+    /// Boxed: a map keeps room for eleven values even for its first one.
+    streams: BTreeMap<StreamId, Box<Stream>>,
     accepted: u64,
+    /// Streams that the peer is still to be allowed; 0 once it has what the node grants.
+    withheld: u16,
     /// Streams that the peer does not let us open yet.
     opening: VecDeque<StreamId>,
     open: Option<Opening>,
@@ -50,6 +57,7 @@ impl Link {
         let io = LinkIo {
             streams: BTreeMap::new(),
             accepted: 0,
+            withheld: 0,
             opening: VecDeque::new(),
             open: None,
             orders: Vec::new(),
@@ -121,8 +129,11 @@ impl Link {
         io.accepted += 1;
         let mut stream = Stream::new(self.id, id, 0, &self.ready);
         stream.attach(send, recv);
-        io.streams.insert(id, stream);
+        io.streams.insert(id, Box::new(stream));
         io.inputs.push(Input::Accepted { link: self.id, stream: id });
+        if io.withheld > 0 && io.accepted_open() >= FEW_STREAMS / 2 {
+            self.allow_streams(std::mem::take(&mut io.withheld));
+        }
     }
 
     /// The connection has ended: what arrived before that is still read, within the credit.
@@ -139,11 +150,13 @@ impl Link {
     fn obey(&self, order: Output, io: &mut LinkIo) {
         match order {
             Output::Open { stream, priority, .. } => {
-                io.streams.insert(stream, Stream::new(self.id, stream, priority, &self.ready));
+                let new = Stream::new(self.id, stream, priority, &self.ready);
+                io.streams.insert(stream, Box::new(new));
                 io.opening.push_back(stream);
             }
             Output::Trust { streams, window, .. } => {
-                self.connection.set_max_concurrent_bi_streams(VarInt::from_u32(streams.into()));
+                self.allow_streams(streams.min(FEW_STREAMS));
+                io.withheld = if streams > FEW_STREAMS { streams } else { 0 };
                 self.connection.set_receive_window(var_int(u64::from(streams) * u64::from(window)));
             }
             Output::CloseLink { code, .. } => {
@@ -168,13 +181,20 @@ impl Link {
                 io.with(stream, |stream, _| stream.credit(bytes))
             }
             Output::Finish { stream, .. } => io.with(stream, |stream, _| stream.finish()),
-            Output::Forget { stream, .. } => io.with(stream, Stream::forget),
+            Output::Forget { stream, .. } => {
+                io.with(stream, |stream, inputs| stream.forget(inputs))
+            }
             Output::Listen { .. }
             | Output::Dial { .. }
             | Output::CancelDial { .. }
             | Output::Store { .. }
             | Output::Event { .. } => debug_assert!(false, "not an order for a link"),
         }
+    }
+
+    /// Lets the peer have so many streams open at a time.
+    fn allow_streams(&self, streams: u16) {
+        self.connection.set_max_concurrent_bi_streams(VarInt::from_u32(streams.into()));
     }
 
     /// Opens what waits to be opened, as far as the peer allows.
@@ -208,6 +228,12 @@ impl Link {
 }
 
 impl LinkIo {
+    /// Streams of the peer that have not ended.
+    fn accepted_open(&self) -> u16 {
+        let accepted = self.streams.keys().filter(|id| id.0 % 2 == 1).count();
+        u16::try_from(accepted).unwrap_or(u16::MAX)
+    }
+
     /// Works on a stream if it is still there.
     fn with(&mut self, id: StreamId, work: impl FnOnce(&mut Stream, &mut Vec<Input>)) {
         if let Some(stream) = self.streams.get_mut(&id) {

@@ -219,6 +219,28 @@ async fn a_stranger_opens_eight_streams_and_more_once_trusted() {
 }
 
 #[tokio::test]
+async fn a_trusted_peer_gets_all_its_streams_although_few_at_first() {
+    let (alice, to_bob, mut bob, to_alice) = pair(loopback()).await;
+    bob.tell([Output::Trust { link: to_alice, streams: 100, window: 1_250_000 }]);
+    for number in 0..101 {
+        alice.open(to_bob, 2 * number);
+        alice.write(to_bob, 2 * number, "x");
+    }
+    for number in 0..100 {
+        let accepted = bob.hear_next().await;
+        assert!(
+            matches!(accepted, Input::Accepted { stream, .. } if stream == StreamId(2 * number + 1)),
+            "{accepted:?}"
+        );
+    }
+    // The last one comes when another has ended, from both ends.
+    alice.tell([Output::Abort { link: to_bob, stream: StreamId(0), code: 0 }]);
+    bob.tell([Output::Abort { link: to_alice, stream: StreamId(1), code: 0 }]);
+    bob.hear(|input| matches!(input, Input::Accepted { stream: StreamId(201), .. }).then_some(()))
+        .await;
+}
+
+#[tokio::test]
 async fn a_goodbye_leaves_at_once_however_much_is_under_way() {
     for code in [0x201, 0x202, 0x203] {
         let (alice, to_bob, mut bob, to_alice) = pair(loopback()).await;
