@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn others_are_listed_once_and_ours_not() {
-        let listing = "p2p-ffi v0.1.0 (/work/p2p) | MIT OR Apache-2.0\nring v0.17.14 | Apache-2.0 AND ISC\n\
+        let listing = "p2p-ffi v0.1.0 (/somewhere/p2p) | MIT OR Apache-2.0\nring v0.17.14 | Apache-2.0 AND ISC\n\
                        derive v1.0.0 (proc-macro) | MIT\nring v0.17.14 | Apache-2.0 AND ISC\n";
         let text = third_parties(listing);
         assert_eq!(text.matches("ring v0.17.14 | Apache-2.0 AND ISC").count(), 1);
