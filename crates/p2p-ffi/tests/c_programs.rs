@@ -480,6 +480,21 @@ fn too_little_memory_for_a_password_has_its_code() {
 }
 
 #[test]
+fn without_files_nothing_starts_and_nothing_is_lost() {
+    alone("exhausted", &["files"]);
+}
+
+#[test]
+fn too_little_memory_for_a_group_by_password_has_its_code() {
+    alone("exhausted", &["memory"]);
+}
+
+#[test]
+fn without_ipv6_the_library_says_so() {
+    alone("exhausted", &["ipv6"]);
+}
+
+#[test]
 fn an_identity_moves_to_another_machine() {
     let folder = TempDir::new().unwrap();
     let program = build_shared("identity", folder.path());
@@ -495,6 +510,11 @@ fn an_identity_moves_to_another_machine() {
     }
     let text = std::fs::read_to_string(export).unwrap();
     assert!(text.starts_with("<PEERIDENTITYEXPORT ") && text.contains(".laptop</PEERNAME>"));
+}
+
+#[test]
+fn a_group_moves_to_another_machine() {
+    alone("moving", &[]);
 }
 
 /// The example of `README.md`.

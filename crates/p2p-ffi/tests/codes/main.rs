@@ -13,6 +13,7 @@ mod group_time;
 mod groups;
 mod identities;
 mod invitations;
+mod keyless;
 mod keys;
 mod memory;
 mod password;

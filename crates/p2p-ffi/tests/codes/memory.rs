@@ -48,7 +48,7 @@ static ALLOCATOR: Failing = Failing;
 
 /// The call fails for want of memory and gives nothing, and then works.
 #[track_caller]
-fn runs_out<T>(call: impl Fn(*mut *mut T) -> HRESULT) -> *mut T {
+pub(crate) fn runs_out<T>(call: impl Fn(*mut *mut T) -> HRESULT) -> *mut T {
     let mut out = ptr::dangling_mut();
     EXHAUSTED.set(true);
     let code = call(&mut out);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PASSWORD: &str = "open sesame";
+pub(crate) const PASSWORD: &str = "open sesame";
 
 /// A group of the default identity with a password, whose bits of schemes are these; online.
 fn with_password(schemes: u32) -> HGROUP {
@@ -50,7 +50,7 @@ fn outcome(handle: HANDLE, queue: HPEEREVENT) -> Option<Code> {
     failed
 }
 
-fn invite_by_password(group: HGROUP) -> (HRESULT, PWSTR) {
+pub(crate) fn invite_by_password(group: HGROUP) -> (HRESULT, PWSTR) {
     let mut text = ptr::dangling_mut();
     // SAFETY: ours.
     let code = unsafe { PeerGroupCreatePasswordInvitation(group, &mut text) };
@@ -58,7 +58,7 @@ fn invite_by_password(group: HGROUP) -> (HRESULT, PWSTR) {
     (code, text)
 }
 
-fn invitation_by_password(group: HGROUP) -> String {
+pub(crate) fn invitation_by_password(group: HGROUP) -> String {
     let (code, text) = invite_by_password(group);
     is(Code::S_OK, code);
     take(text)
@@ -80,7 +80,7 @@ fn join_by(identity: &str, invitation: &str, password: &Wide, cloud: PCWSTR) -> 
     (code, group)
 }
 
-fn join_with(identity: &str, invitation: &str, password: &str) -> (HRESULT, HGROUP) {
+pub(crate) fn join_with(identity: &str, invitation: &str, password: &str) -> (HRESULT, HGROUP) {
     join_by(identity, invitation, &wide(password), ptr::null())
 }
 
