@@ -148,3 +148,22 @@ fn the_programs_are_programs_for_windows() {
         compiled(command.arg("-o").arg(folder.path().join(name)));
     }
 }
+
+/// Where the two differ, on 32-bit Windows, a function of another convention would ruin its caller's stack.
+#[test]
+fn every_exported_function_has_the_systems_calling_convention() {
+    let mut found = 0;
+    for entry in std::fs::read_dir(package().join("src")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for exported in text.split("#[unsafe(no_mangle)]").skip(1) {
+            let head = exported.split('(').next().unwrap();
+            assert!(head.contains("extern \"system\" fn "), "{}: {head}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found > 50, "{found}");
+}

@@ -92,29 +92,35 @@ fn run_at_home(command: &mut Command, program: &Path) -> Outcome {
 pub(super) fn windows(tree: &Path) -> Outcome {
     let folder = tree.with_file_name("programs");
     create(&folder)?;
-    let program = folder.join("whisper.exe");
-    let mut compiler = windows::tool("gcc");
-    compiler
-        .args(["-std=c11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-municode", "-o"])
-        .arg(&program);
-    compiler.arg(root().join(PORT)).arg("-L").arg(tree.join("lib"));
-    shell::run(compiler.arg("-lp2p"))?;
-    let imports = said(windows::tool("objdump").arg("-p").arg(&program))?;
+    let library = folder.join("p2p.dll");
+    std::fs::copy(tree.join("bin/p2p.dll"), &library).map_err(|error| error.to_string())?;
+    let port = folder.join("whisper.exe");
+    for_windows(&port, PORT, &["-municode", "-L", &tree.join("lib").to_string_lossy(), "-lp2p"])?;
+    let imports = said(windows::tool("objdump").arg("-p").arg(&port))?;
     if !imports.contains("DLL Name: p2p.dll") {
-        return Err(format!("{} does not import p2p.dll", program.display()));
+        return Err(format!("{} does not import p2p.dll", port.display()));
     }
-    std::fs::copy(tree.join("bin/p2p.dll"), folder.join("p2p.dll"))
-        .map_err(|error| error.to_string())?;
+    let messages = folder.join("messages.exe");
+    for_windows(&messages, &format!("{}/consumer/messages.c", layout::PACKAGING), &[])?;
     let Some(wine) = wine(&folder) else {
         println!(
-            "skipped: wine is not here (Debian: wine64, wine), so the program was linked and not run"
+            "skipped: wine is not here (Debian: wine64, wine), so the programs were linked and not run"
         );
         return Ok(());
     };
     old_wine(&folder)?;
-    let mut command = Command::new(wine);
-    command.arg(&program).env("WINEPREFIX", folder.join("wine")).env("WINEDEBUG", "-all");
-    run_at_home(&mut command, &program)
+    for program in [&messages, &port] {
+        let mut command = Command::new(&wine);
+        command.arg(program).env("WINEPREFIX", folder.join("wine")).env("WINEDEBUG", "-all");
+        run_at_home(&mut command, program)?;
+    }
+    Ok(())
+}
+
+fn for_windows(program: &Path, source: &str, further: &[&str]) -> Outcome {
+    let mut compiler = windows::tool("gcc");
+    compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-o"]).arg(program);
+    shell::run(compiler.arg(root().join(source)).args(further))
 }
 
 /// How Wine is called here, if it is.

@@ -7,7 +7,7 @@ pub(super) const PATH: &str = "crates/p2p-ffi/include/p2p.h";
 
 /// The names of all functions in the text of the header.
 pub(super) fn functions(text: &str) -> BTreeSet<String> {
-    let declarations = text.lines().filter(|line| line.contains(" WINAPI ") && line.contains('('));
+    let declarations = text.lines().filter(|line| line.contains("WINAPI ") && line.contains('('));
     let names = declarations.filter_map(|line| line.split('(').next()?.rsplit([' ', '*']).next());
     names.map(str::to_owned).collect()
 }
