@@ -103,6 +103,10 @@ THUNK(PeerGroupCreateInvitation, (GROUP_OF(0), TEXT_OF(1), POINTER(FILETIME *, 2
 THUNK(PeerGroupParseInvitation, (TEXT_OF(0), POINTER(PPEER_INVITATION_INFO *, 1)))
 THUNK(PeerGroupIssueCredentials, (GROUP_OF(0), TEXT_OF(1), POINTER(PPEER_CREDENTIAL_INFO, 2), WORD_OF(DWORD, 3),
                                   OUT_OF(4)))
+THUNK(PeerGroupExportConfig, (GROUP_OF(0), TEXT_OF(1), OUT_OF(2)))
+THUNK(PeerGroupImportConfig, (TEXT_OF(0), TEXT_OF(1), WORD_OF(BOOL, 2), OUT_OF(3), OUT_OF(4)))
+THUNK(PeerGroupPeerTimeToUniversalTime, (GROUP_OF(0), POINTER(FILETIME *, 1), POINTER(FILETIME *, 2)))
+THUNK(PeerGroupUniversalTimeToPeerTime, (GROUP_OF(0), POINTER(FILETIME *, 1), POINTER(FILETIME *, 2)))
 THUNK(P2PGroupRevoke, (GROUP_OF(0), TEXT_OF(1), WORD_OF(DWORD, 2)))
 THUNK(P2PGroupDemote, (GROUP_OF(0), TEXT_OF(1), WORD_OF(ULONG, 2), POINTER(const PEER_ROLE_ID *, 3)))
 THUNK(PeerGroupCreatePasswordInvitation, (GROUP_OF(0), OUT_OF(1)))
@@ -186,6 +190,10 @@ static const struct row ROWS[] = {
     ROW(PeerGroupParseInvitation, OF(INVITED, OUT_BLOCK), S_OK),
     ROW(PeerGroupIssueCredentials, OF(GROUP, NAME, CREDENTIAL | OPTIONAL, NUMBER, OUT_BLOCK),
         PEER_E_INVALID_CREDENTIAL_INFO),
+    ROW(PeerGroupExportConfig, OF(GROUP, TEXT | OPTIONAL, OUT_BLOCK), E_INVALIDARG),
+    ROW(PeerGroupImportConfig, OF(XML, TEXT | OPTIONAL, NUMBER, OUT_BLOCK, OUT_BLOCK), E_INVALIDARG),
+    ROW(PeerGroupPeerTimeToUniversalTime, OF(GROUP, TIME, TIME), S_OK),
+    ROW(PeerGroupUniversalTimeToPeerTime, OF(GROUP, TIME, TIME), S_OK),
     ROW(P2PGroupRevoke, OF(GROUP, NAME, NUMBER), E_INVALIDARG),
     ROW(P2PGroupDemote, OF(GROUP, NAME, COUNT, ROLES), E_INVALIDARG),
     ROW(PeerGroupCreatePasswordInvitation, OF(GROUP, OUT_BLOCK), PEER_E_INVALID_GROUP_PROPERTIES),
