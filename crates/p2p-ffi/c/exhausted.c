@@ -3,7 +3,9 @@
  *
  * Limits of the process stand for the system's; they need no privilege. Only around the calls: what we say needs files too.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 
 #include <errno.h>
 #include <sys/resource.h>
