@@ -17,8 +17,11 @@
 //! | [`frame`] | `Node::handle`: bytes on the streams of one link |
 //! | [`group_ops`] | a node's calls and inputs, beside a naive model of it |
 //! | [`pair`] | two nodes and the network between them |
+//! | `c_calls` | the exported C functions, called in any order |
 //! | [`password_frames`] | `PasswordMember`, `PasswordJoiner`, `PasswordVerifier::from_bytes`, `PasswordInvitation::parse` |
 
+#[cfg(feature = "c_calls")]
+mod c_calls;
 mod frame;
 mod group_ops;
 mod pair;
@@ -33,6 +36,10 @@ use peak_alloc::PeakAlloc;
 #[path = "../../crates/p2p-crypto/tests/forge/mod.rs"]
 mod forge;
 
+#[cfg(feature = "c_calls")]
+#[path = "../../crates/p2p-ffi/tests/calls/mod.rs"]
+mod calls;
+
 #[path = "../../crates/p2p-core/tests/world/fake.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "the core's tests use all of it")]
 mod fake;
@@ -40,6 +47,8 @@ mod fake;
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "the core's tests use all of it")]
 mod raw;
 
+#[cfg(feature = "c_calls")]
+pub use c_calls::c_calls;
 pub use frame::frame;
 pub use group_ops::group_ops;
 pub use pair::pair;
@@ -66,6 +75,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frame", frame),
     ("group_ops", group_ops),
     ("pair", pair),
+    // The last: the library has threads of its own, which end with each run.
+    #[cfg(feature = "c_calls")]
+    ("c_calls", c_calls),
 ];
 
 /// Calls `door` and holds it to the limit on memory. Only one thread may be at work.

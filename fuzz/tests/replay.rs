@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use p2p_fuzz::{TARGETS, corpus, files, replay};
+use p2p_fuzz::{TARGETS, Target, corpus, files, replay};
 
 #[test]
 fn every_file_keeps_the_promises_of_its_target() {
@@ -15,12 +15,18 @@ fn every_file_keeps_the_promises_of_its_target() {
         assert!(files.len() >= 5, "{name}");
         for (path, bytes) in files {
             println!("{}", path.display());
-            replay(&bytes, *target);
+            if *name == "c_calls" {
+                a_few_times(&bytes, *target);
+            } else {
+                replay(&bytes, *target);
+            }
         }
     }
     // The larger corpus of p2p-crypto, made by another tool.
     for (path, bytes) in files(&here.join("../crates/p2p-crypto/tests/corpus")).unwrap() {
-        TARGETS.iter().for_each(|(_, target)| target(&bytes));
+        // Which calls a certificate happens to be says nothing.
+        let others = TARGETS.iter().filter(|row| row.0 != "c_calls");
+        others.for_each(|(_, target)| target(&bytes));
         if path.extension().is_some_and(|ending| ending == "chain") {
             split(&bytes).into_iter().for_each(p2p_fuzz::certificate);
         }
@@ -29,6 +35,14 @@ fn every_file_keeps_the_promises_of_its_target() {
         let name = folder.unwrap().file_name();
         assert!(TARGETS.iter().any(|row| *row.0 == *name), "no target {name:?}");
     }
+}
+
+/// For a target that starts a library and writes files in each run: the bytes as they are, damaged, and cut off.
+fn a_few_times(bytes: &[u8], target: Target) {
+    let half = bytes.len() / 2;
+    let mut damaged = bytes.to_vec();
+    damaged[half] ^= 0x10;
+    [bytes, &damaged, &bytes[..half]].into_iter().for_each(target);
 }
 
 /// The certificates of a chain, as far as its lengths are right.
