@@ -33,28 +33,35 @@ type Claims = BTreeMap<(String, u32), String>;
 /// What was seen: function, code, test.
 type Seen = BTreeSet<(String, u32, String)>;
 
-/// The command.
+/// The command. With a folder that an earlier run has left, of what is in there.
 pub(crate) fn run(words: &[String]) -> Outcome {
-    if !words.is_empty() {
-        return Err("takes no words".to_owned());
-    }
     let table = Table::read(&read(TABLE)?, &read(HEADER)?)?;
+    let seen = match words {
+        [] => observe()?,
+        [folder] => records(Path::new(folder))?,
+        _ => return Err("usage: cargo xtask p2p-h [FOLDER]".to_owned()),
+    };
+    unknown(&table, &seen)?;
+    let old = fs::read_to_string(root().join(PAGE)).unwrap_or_default();
+    let claims = choose(&table, &claims(&table, &old), &seen);
+    let page = render(&table, &claims);
+    fs::write(root().join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))?;
+    complete(&table, &claims)
+}
+
+/// Runs the tests; what they saw each time.
+fn observe() -> Result<Seen, String> {
     let mut seen: Option<Seen> = None;
     for _ in 0..RUNS {
         let folder = folder()?;
         shell::run(cargo(&["nextest", "run", "-p", "p2p-ffi"]).env(SEEN, &folder))?;
         let now = records(&folder)?;
-        unknown(&table, &now)?;
         seen = Some(match seen {
             None => now,
             Some(before) => before.intersection(&now).cloned().collect(),
         });
     }
-    let old = fs::read_to_string(root().join(PAGE)).unwrap_or_default();
-    let claims = choose(&table, &claims(&table, &old), &seen.unwrap_or_default());
-    let page = render(&table, &claims);
-    fs::write(root().join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))?;
-    complete(&table, &claims)
+    Ok(seen.unwrap_or_default())
 }
 
 /// An empty folder for what tests see.

@@ -49,7 +49,7 @@ const COMMANDS: &[Command] = &[
         model::run,
     ),
     ("nostd", "prove that p2p-core needs no std, and that the proof can fail", nostd::run),
-    ("p2p-h", "run the tests of the C functions and write docs/p2p-h.md", contract::run),
+    ("p2p-h", "what tests see of the C functions, into docs/p2p-h.md: [FOLDER]", contract::run),
     (
         "release-check",
         "packages, features, licences, interfaces: --only ROW, --verify, --baseline REVISION",

@@ -7,11 +7,13 @@
 //! | [`purity`] | the core touches no clock, disk, network or hash map; `unsafe` stays behind the C interface |
 //! | [`documents`] | links, anchors, and the files and tests that the documentation names exist |
 //! | [`excerpts`] | code that a document shows stands in a file that is built |
+//! | [`functions`] | every code of every C function has a test on its page, or a reason |
 //! | [`figures`] | limits, frame types and codes in the protocol document are those of the code |
 
 mod documents;
 mod excerpts;
 mod figures;
+mod functions;
 mod lexer;
 mod manifests;
 mod purity;
@@ -21,8 +23,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use crate::Outcome;
 use crate::shell::root;
+use crate::{Outcome, contract};
 
 /// A text file of the project.
 struct File {
@@ -111,6 +113,7 @@ fn check(files: &[File]) -> Vec<Problem> {
         documents::check,
         excerpts::check,
         figures::check,
+        functions::check,
     ] {
         problems.extend(check(files));
     }
@@ -168,7 +171,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<(), Str
 
 fn is_text(path: &str) -> bool {
     let ending = path.rsplit(['/', '.']).next().unwrap_or_default();
-    path == ".ci/run"
+    [".ci/run", contract::TABLE].contains(&path)
         || ["rs", "md", "toml", "c", "h", "cpp", "def", "sh", "py", "yml"].contains(&ending)
 }
 

@@ -63,14 +63,14 @@ static void files(void) {
 
 /* ---- Memory ----------------------------------------------------------------------------------------------------- */
 
-/* A group by password cannot be made, changed or joined without the 64 MiB over which a password is stretched. */
+/* A group by password cannot be made, changed, joined or moved without the 64 MiB over which a password is stretched. */
 static void memory(void) {
 #ifdef __linux__
     PEER_GROUP_PROPERTIES wanted = {0}, *properties;
     struct peer ann = {0}, bob = {0};
     HGROUP group, other = NULL, joined = NULL;
-    PWSTR invitation;
-    HRESULT created, changed, taken;
+    PWSTR invitation, name = NULL, there = NULL, text = NULL, good;
+    HRESULT created, changed, taken, exported, imported;
     unsigned long pages;
     rlim_t before;
     FILE *file;
@@ -83,6 +83,7 @@ static void memory(void) {
     wanted.groupPasswordRole = PEER_GROUP_ROLE_MEMBER;
     OK(PeerGroupCreate(&wanted, &group));
     OK(PeerGroupCreatePasswordInvitation(group, &invitation));
+    OK(PeerGroupExportConfig(group, wanted.pwzGroupPassword, &good));
     OK(PeerGroupGetProperties(group, &properties));
     properties->pwzGroupPassword = wanted.pwzGroupPassword;
     file = fopen("/proc/self/statm", "r");
@@ -91,17 +92,22 @@ static void memory(void) {
     created = PeerGroupCreate(&wanted, &other);
     changed = PeerGroupSetProperties(group, properties);
     taken = PeerGroupPasswordJoin(bob.name, invitation, wanted.pwzGroupPassword, NULL, &joined);
+    exported = PeerGroupExportConfig(group, wanted.pwzGroupPassword, &text);
+    imported = PeerGroupImportConfig(good, wanted.pwzGroupPassword, TRUE, &name, &there);
     limit(RLIMIT_AS, before);
     CODE(created, E_OUTOFMEMORY);
     CODE(changed, E_OUTOFMEMORY);
     CODE(taken, E_OUTOFMEMORY);
-    CHECK(other == NULL && joined == NULL);
+    CODE(exported, E_OUTOFMEMORY);
+    CODE(imported, E_OUTOFMEMORY);
+    CHECK(other == NULL && joined == NULL && text == NULL && name == NULL && there == NULL);
     /* With memory again, everything works. */
     OK(PeerGroupSetProperties(group, properties));
     OK(PeerGroupPasswordJoin(bob.name, invitation, wanted.pwzGroupPassword, NULL, &joined));
     OK(PeerGroupShutdown());
     PeerFreeData(properties);
     PeerFreeData(invitation);
+    PeerFreeData(good);
     PeerFreeData(ann.name);
     PeerFreeData(bob.name);
     free(wanted.pwzGroupPassword);

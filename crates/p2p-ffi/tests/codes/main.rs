@@ -9,6 +9,7 @@ mod events;
 /// The second maker of certificates, which shares no line with the library.
 #[path = "../../../p2p-crypto/tests/forge/mod.rs"]
 mod forge;
+mod full;
 mod group_time;
 mod groups;
 mod identities;
