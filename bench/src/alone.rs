@@ -267,6 +267,7 @@ impl Pair {
             | Output::CancelDial { .. }
             | Output::Credit { .. }
             | Output::Forget { .. }
+            | Output::Priority { .. }
             | Output::Trust { .. }
             | Output::Event { .. } => {}
         }

@@ -152,7 +152,7 @@ impl World {
             }
             Output::Forget { link, stream } => self.forget(m, link, stream),
             Output::Abort { link, stream, code } => self.abort(m, link, stream, code),
-            Output::Trust { .. } => {}
+            Output::Priority { .. } | Output::Trust { .. } => {}
             Output::CloseLink { link, code } => {
                 let Some((w, end)) = self.end(m, link) else { return };
                 self.machine(m).links.remove(&link);

@@ -110,6 +110,7 @@ impl World {
             | Output::CloseLink { .. }
             | Output::Credit { .. }
             | Output::Forget { .. }
+            | Output::Priority { .. }
             | Output::Trust { .. } => {}
         }
     }

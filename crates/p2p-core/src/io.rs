@@ -18,9 +18,11 @@
 //! 7. **Writes.** A [`Output::Write`] is one unit: head, then body, not interleaved with another write of its stream.
 //!    What left the driver's queue is reported by [`Input::Sent`] in bytes (head and body), in any portions.
 //!    [`Output::Forget`] drops the writes of which no byte has left and is answered by `Sent` for their bytes.
-//! 8. **Storing.** Commit the changes of [`Output::Store`] in order, many in one transaction if you like, and answer
+//! 8. **Priorities.** While several streams of a link have something to send, those of the largest priority go first, those
+//!    of the same one take turns. That is how control frames pass direct connections.
+//! 9. **Storing.** Commit the changes of [`Output::Store`] in order, many in one transaction if you like, and answer
 //!    each ticket with [`Input::Stored`].
-//! 9. **Unknown is ignored.** An output for a link or stream that is gone already is skipped; so is an input for one
+//! 10. **Unknown is ignored.** An output for a link or stream that is gone already is skipped; so is an input for one
 //!    that the node has forgotten.
 
 use alloc::boxed::Box;
@@ -204,6 +206,8 @@ pub enum Output {
     CancelDial { dial: DialId },
     /// Open a bidirectional stream. Larger priorities go first.
     Open { link: LinkId, stream: StreamId, priority: i8 },
+    /// What is written on a stream that the peer opened goes before that of streams of a smaller priority. It is 0 before.
+    Priority { link: LinkId, stream: StreamId, priority: i8 },
     /// Send `head`, then `body`.
     Write { link: LinkId, stream: StreamId, head: Head, body: Payload },
     /// So many further bytes may be read. A stream starts with none, whoever opened it.

@@ -14,7 +14,7 @@ use crate::direct::table::Event as Step;
 use crate::event::{Cause, Event};
 use crate::id::{ConnectionId, GroupKey, InstanceId};
 use crate::io::{Expect, LinkId, Output, StreamId, Timer};
-use crate::link::Role;
+use crate::link::{Link, Role};
 use crate::node::Node;
 use crate::password::Stage;
 
@@ -53,6 +53,11 @@ pub(crate) enum Phase {
     Refusing,
     /// The session stands.
     Up,
+}
+
+/// The priority of the next control stream of a link.
+fn rank(link: &Link) -> i8 {
+    PRIORITY - i8::try_from(link.controls.len().min(90)).unwrap_or(90)
 }
 
 impl Control {
@@ -100,7 +105,7 @@ impl<A: Authority> Node<A> {
             return self.postpone_candidate(group, address, peer);
         }
         let Some(link) = self.links.get(&id) else { return };
-        let rank = PRIORITY - i8::try_from(link.controls.len().min(90)).unwrap_or(90);
+        let rank = rank(link);
         let Some(key) = self.groups.get(&group).filter(|g| g.life.admits_sessions()).map(|g| g.key)
         else {
             return;
@@ -173,6 +178,7 @@ impl<A: Authority> Node<A> {
         }
         let Some(link) = self.links.get_mut(&id) else { return };
         let room = link.controls.len() < self.limits.sessions_per_link;
+        let rank = rank(link);
         let (group, tag_out) =
             found.filter(|_| room).map_or((None, [0; 16]), |(group, tag)| (Some(group), tag));
         let inherited = group.and_then(|g| link.inherited.remove(&g));
@@ -196,6 +202,7 @@ impl<A: Authority> Node<A> {
             s.role = Role::Control(control.into());
         }
         ours.into_iter().for_each(|ours| self.forget_stream_timers(id, ours));
+        self.push(Output::Priority { link: id, stream, priority: rank });
         self.timer(Timer::Proof(id, stream), self.limits.proof);
         self.admit_proofs(id);
     }

@@ -271,6 +271,7 @@ impl<M: Machine> Engine<M> {
                     }
                 }
                 Output::Open { link, .. }
+                | Output::Priority { link, .. }
                 | Output::Write { link, .. }
                 | Output::Credit { link, .. }
                 | Output::Finish { link, .. }

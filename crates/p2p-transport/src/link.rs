@@ -1,5 +1,6 @@
 //! One QUIC connection: its streams, and what the node wants done on it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 
 use crate::goodbye::close;
 use crate::quic::var_int;
-use crate::stream::{READ, Ready, Stream};
+use crate::stream::{Flags, READ, Ready, Stream};
 
 /// So many streams a peer may open at first, once it is trusted; all that the node grants when it has opened half of these.
 /// QUIC keeps a place in two tables, 84 bytes, for each stream that might be opened, and most peers open a handful.
@@ -107,7 +108,13 @@ impl Link {
         }
         io.orders = orders;
         self.open_streams(io);
-        for flags in self.ready.take() {
+        let mut ready = self.ready.take();
+        if ready.len() > 1 {
+            // What the peer's window and quinn's buffer have room for goes to those that come first.
+            let rank = |flags: &Arc<Flags>| io.streams.get(&flags.stream).map_or(0, |s| s.priority);
+            ready.sort_by_key(|flags| Reverse(rank(flags)));
+        }
+        for flags in ready {
             let bits = flags.take();
             if let Some(stream) = io.streams.get_mut(&flags.stream) {
                 stream.work(bits, &mut io.inputs);
@@ -173,6 +180,9 @@ impl Link {
                 if let Some(mut stream) = io.streams.remove(&stream) {
                     stream.abort(code);
                 }
+            }
+            Output::Priority { stream, priority, .. } => {
+                io.with(stream, |stream, _| stream.prioritise(priority))
             }
             Output::Write { stream, head, body, .. } => {
                 io.with(stream, |stream, _| stream.push(&head, body))

@@ -165,14 +165,20 @@ impl Stream {
 
     /// The stream exists now.
     pub(crate) fn attach(&mut self, send: SendStream, recv: RecvStream) {
-        if self.priority != 0 {
-            // Fails only for a stream that is closed already, and then the priority does not matter.
-            let _ = send.set_priority(self.priority.into());
-        }
         self.stopped = Some(Box::pin(send.stopped()));
         self.send = Some(send);
         self.recv = Some(recv);
+        self.prioritise(self.priority);
         self.flags.mark(READ | WRITE | STOP);
+    }
+
+    /// Larger priorities go first; 0 is quinn's default.
+    pub(crate) fn prioritise(&mut self, priority: i8) {
+        self.priority = priority;
+        if let (true, Some(send)) = (priority != 0, &self.send) {
+            // Fails only for a stream that is closed already, and then the priority does not matter.
+            let _ = send.set_priority(priority.into());
+        }
     }
 
     /// Both directions have ended: nothing will be heard of it again.

@@ -64,9 +64,7 @@ impl<A: Authority> Driver<A> {
             Output::Write { link, stream, head, body } => {
                 let pieces = [Bytes::copy_from_slice(head.as_slice()), body.into_bytes()];
                 let bytes = pieces.iter().map(|piece| piece.len() as u32).sum();
-                for piece in pieces {
-                    self.send(Packet::Bytes(theirs(stream), piece));
-                }
+                pieces.into_iter().for_each(|it| _ = self.send(Packet::Bytes(theirs(stream), it)));
                 Input::Sent { link, stream, bytes }
             }
             Output::CloseLink { link, code } => {
@@ -88,6 +86,7 @@ impl<A: Authority> Driver<A> {
             | Output::CancelDial { .. }
             | Output::Open { .. }
             | Output::Forget { .. }
+            | Output::Priority { .. }
             | Output::Trust { .. } => return None,
         };
         self.inputs.push_back(input);
@@ -108,20 +107,14 @@ impl<A: Authority> Driver<A> {
 
     fn receive(&mut self, packet: Packet) {
         let link = self.link;
-        match packet {
-            Packet::Bytes(stream, bytes) => self.inbox(stream).chunks.push_back(bytes),
-            Packet::Fin(stream) => self.inbox(stream).fin = true,
-            Packet::Dialled(peer) => {
-                let up = self.up(peer, None);
-                self.inputs.push_back(up);
-            }
-            Packet::Reset(stream, code) => {
-                self.inputs.push_back(Input::Reset { link, stream, code });
-            }
-            Packet::Closed(code) => {
-                self.inputs.push_back(Input::LinkDown { link, cause: DownCause::Peer(code) });
-            }
-        }
+        let input = match packet {
+            Packet::Bytes(stream, bytes) => return self.inbox(stream).chunks.push_back(bytes),
+            Packet::Fin(stream) => return self.inbox(stream).fin = true,
+            Packet::Dialled(peer) => self.up(peer, None),
+            Packet::Reset(stream, code) => Input::Reset { link, stream, code },
+            Packet::Closed(code) => Input::LinkDown { link, cause: DownCause::Peer(code) },
+        };
+        self.inputs.push_back(input);
     }
 
     /// A stream's inbox; the peer's streams are announced in order.

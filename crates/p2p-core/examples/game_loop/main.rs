@@ -57,7 +57,7 @@ impl Player {
     fn play(&mut self, me: usize, now: Now) {
         let Some(direct) = self.direct.filter(|_| self.frames < MATCH) else { return };
         self.frames += 1;
-        self.ship += (self.frames as i32 * 7 + me as i32 * 13) % 5 - 2;
+        self.ship += (self.frames as i32 * 7 + me as i32 * 13) % 5 - 1;
         let position = Bytes::copy_from_slice(&self.ship.to_be_bytes());
         self.node.send(self.group, direct, POSITION, position, now).expect("room for four bytes");
         if me == 1 && self.frames == MATCH {

@@ -128,6 +128,7 @@ impl World {
             | Output::CancelDial { .. }
             | Output::CloseLink { .. }
             | Output::Forget { .. }
+            | Output::Priority { .. }
             | Output::Trust { .. } => return,
         };
         self.send(peer, DELAY, packet);

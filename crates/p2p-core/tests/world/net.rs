@@ -53,6 +53,12 @@ impl World {
                 wire.opened[end] += 1;
                 wire.streams.insert((end, stream.0 / 2), Stream::default());
             }
+            // All that is written here arrives after the same time.
+            Output::Priority { link, stream, .. } => {
+                if self.stream(m, link, stream).is_some() {
+                    assert_eq!(stream.0 % 2, 1, "our own streams have theirs");
+                }
+            }
             Output::Write { link, stream, head, body } => {
                 let Some((w, end, key)) = self.stream(m, link, stream) else { return };
                 let half = self.half(w, key, end);

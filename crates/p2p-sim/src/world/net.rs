@@ -38,6 +38,10 @@ impl World {
                 self.hosts[m].dials.remove(&dial);
             }
             Output::Open { link, stream, .. } => self.open(m, link, stream),
+            Output::Priority { link, stream, .. } => {
+                let known = self.place(m, link, stream).is_some();
+                self.duty(m, !known || stream.0 % 2 == 1, "ranks a stream of its own twice");
+            }
             Output::Write { link, stream, head, body } => self.write(m, link, stream, &head, body),
             Output::Credit { link, stream, bytes } => {
                 let Some((w, end, key)) = self.place(m, link, stream) else { return };
