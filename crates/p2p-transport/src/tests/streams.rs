@@ -306,3 +306,33 @@ async fn a_deadline_is_kept_also_when_it_moves_forward() {
     set(&peer, 0);
     assert!(matches!(peer.hear_next().await, Input::Timeout));
 }
+
+/// Four streams of the dialler on which the acceptor writes: one fills the window of the link, and three wait, of which the
+/// second has a priority. What is read of the first makes just enough room for that one.
+#[tokio::test]
+async fn what_has_a_priority_passes_what_waits_already_also_on_streams_of_the_peer() {
+    const WINDOW: usize = 64 << 10;
+    const LENGTH: usize = 40_000;
+    let (mut alice, to_bob, mut bob, to_alice) = pair(loopback()).await;
+    for stream in [0, 2, 4, 6] {
+        alice.open(to_bob, stream);
+        alice.write(to_bob, stream, "x");
+        bob.hear(|input| matches!(input, Input::Accepted { .. }).then_some(())).await;
+    }
+    let write = |stream, length| Output::Write {
+        link: to_alice,
+        stream: StreamId(stream),
+        head: Head::EMPTY,
+        body: Payload::One(pattern(length).into()),
+    };
+    bob.tell([
+        write(1, 4 * WINDOW),
+        write(3, 4 * WINDOW),
+        Output::Priority { link: to_alice, stream: StreamId(5), priority: 100 },
+        write(5, LENGTH),
+        write(7, 4 * WINDOW),
+    ]);
+    alice.credit(to_bob, 4, LENGTH as u32);
+    alice.credit(to_bob, 0, WINDOW as u32);
+    assert_eq!(alice.read(to_bob, 4, LENGTH).await, pattern(LENGTH));
+}
