@@ -17,11 +17,14 @@ use p2p_store::Store;
 use crate::people::{Outcome, Person, wall};
 use crate::wire::Wire;
 
+/// Something that another thread wants of the node.
+type Call = Box<dyn FnOnce(&mut Node<Keyring>, Now) + Send>;
+
 /// What wakes the thread that owns the node.
 pub(crate) enum Wake {
     Datagram(SocketAddr, BytesMut),
     Stored(Input),
-    Call(Box<dyn FnOnce(&mut Node<Keyring>, Now) + Send>),
+    Call(Call),
     Stop,
 }
 
