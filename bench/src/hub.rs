@@ -29,7 +29,7 @@ impl Hub {
     {
         let keys = p2p_crypto::Identity::create(None, Some("hub"), p2p_group::now())?;
         let limits = Limits { neighbours: peers + 1, checks: 100_000, ..Limits::default() };
-        let limits = Limits { directs_per_group: peers.max(1_024), ..limits };
+        let limits = Limits { directs_per_group: (peers + 1).max(1_024), ..limits };
         let node = Node::builder(keys.clone().into())
             .listen_at(["[::1]:0".parse()?])
             .limits(limits)

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use crate::hub::Hub;
 use crate::{Failure, cost, limit, ours};
 
-/// Until what came with the connections is over.
-const SETTLE: Duration = Duration::from_secs(3);
+/// Until what came with the connections is over, and the runtime has ended the threads that stored something: what a thread
+/// has worked is forgotten with it.
+const SETTLE: Duration = Duration::from_secs(12);
 /// Two keep-alives.
 const IDLE: Duration = Duration::from_secs(20);
 

@@ -64,6 +64,7 @@ impl Quic {
     }
 }
 
+/// What differs from quinn's defaults, or is named although it does not; each with its reason.
 fn transport() -> TransportConfig {
     let mut ack = AckFrequencyConfig::default();
     ack.ack_eliciting_threshold(ACK_THRESHOLD);
@@ -72,11 +73,15 @@ fn transport() -> TransportConfig {
         .max_idle_timeout(Some(IdleTimeout::from(IDLE)))
         .keep_alive_interval(Some(KEEP_ALIVE))
         .max_concurrent_bidi_streams(STRANGER_STREAMS)
+        // The protocol has none.
         .max_concurrent_uni_streams(VarInt::from_u32(0))
+        // 1.25 MB is quinn's own, named because the connection's window is a multiple of it.
         .stream_receive_window(VarInt::from_u32(Limits::default().stream_window))
         .receive_window(STRANGER_WINDOW)
+        // The protocol has no datagrams: with no buffer the peer is told not to send any.
         .datagram_receive_buffer_size(None)
         .ack_frequency_config(Some(ack))
+        // quinn's own, but for goodbyes.
         .congestion_controller_factory(Arc::new(CubicFactory::default()));
     config
 }
