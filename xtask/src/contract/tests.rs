@@ -83,6 +83,18 @@ fn a_page_that_lags_or_lacks_a_test_is_refused() {
 }
 
 #[test]
+fn a_claim_that_was_not_seen_in_its_test_is_refused() {
+    let table = table();
+    let chosen = choose(&table, &Claims::new(), &all());
+    assert_eq!(hold(&table, &chosen, &all()), Ok(()));
+    let mut seen = all();
+    seen.remove(&("PeerOne".to_owned(), 0, "b::one".to_owned()));
+    // Another test has seen it, but not the one that is named.
+    let why = hold(&table, &chosen, &seen).unwrap_err();
+    assert!(why.ends_with("PeerOne: S_OK in b::one"), "{why}");
+}
+
+#[test]
 fn what_was_seen_and_is_not_due_is_refused() {
     assert_eq!(unknown(&table(), &all()), Ok(()));
     for (function, code, name) in [
