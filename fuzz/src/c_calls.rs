@@ -346,4 +346,56 @@ mod tests {
         assert_eq!(rows.len(), ROWS.len());
         assert!(ROWS.iter().all(|row| row.parameters.len() < PARAMETERS_MAX + 1));
     }
+
+    fn row(name: &str) -> &'static Row {
+        ROWS.iter().find(|row| row.name == name).unwrap()
+    }
+
+    #[test]
+    fn the_model_allows_one_answer_where_lists_can_tell() {
+        let mut model = Model::default();
+        let (status, wait, next) =
+            (row("PeerGroupGetStatus"), row("P2PWaitEvent"), row("PeerGetNextItem"));
+        let code = |code: Code| u64::from(code.0 as u32);
+        let only = |due: Due, answer: u64| {
+            let answers = Code::all().map(code).filter(|answer| due.allows(*answer));
+            assert_eq!(answers.collect::<BTreeSet<_>>(), BTreeSet::from([answer]), "{due:?}");
+        };
+        only(model.due(status, &[0x44, 8]), code(Code::PEER_E_NOT_INITIALIZED));
+        model.succeeded(row("PeerGroupStartup"), &[0x0101, 8]);
+        only(model.due(status, &[0x44, 8]), code(Code::PEER_E_INVALID_GROUP));
+        model.opened(Kind::Group, 0x44);
+        only(model.due(status, &[0x44, 8]), 0);
+        only(model.due(status, &[0x44, 0]), code(Code::E_INVALIDARG));
+        // Of another kind.
+        only(model.due(next, &[0x44, 8, 8]), code(Code::E_INVALIDARG));
+        model.closed(0x44);
+        only(model.due(status, &[0x44, 8]), code(Code::PEER_E_INVALID_GROUP));
+        // An event object that only one wait sees: S_FALSE is no code of the table.
+        model.answered(row("P2PCreateEvent"), &[0, 1], 0x48);
+        only(model.due(wait, &[0x48, 0]), 0);
+        model.succeeded(wait, &[0x48, 0]);
+        assert!(model.due(wait, &[0x48, 0]).allows(1) && !model.due(wait, &[0x48, 0]).allows(0));
+        // The library's end is the end of groups, and not of event objects.
+        model.opened(Kind::Group, 0x4c);
+        model.succeeded(row("PeerGroupShutdown"), &[]);
+        assert_eq!((model.open(Kind::Group).len(), model.open(Kind::Event).len()), (0, 1));
+    }
+
+    #[test]
+    #[should_panic(expected = "gives each item once")]
+    fn a_snapshot_that_gives_too_little_is_noticed() {
+        let mut model = Model::default();
+        model.opened(Kind::Snapshot, 0x40);
+        model.counted(0x40, 3);
+        model.took(0x40, 2, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "P2PKeyRelease: 0x80070006")]
+    fn a_handle_that_the_library_lost_is_noticed() {
+        let mut program = Program::new();
+        program.model.opened(Kind::Key, 0x54);
+        program.named("P2PKeyRelease", &[0x54]);
+    }
 }

@@ -21,6 +21,8 @@ const OUTPUTS_PER_BYTE: usize = 2;
 /// than its answer; those two are answered from what the node holds, which is nothing here.
 const WRITTEN_ONCE: usize = 1 << 10;
 const WRITTEN_PER_BYTE: usize = 4;
+/// What our own application asks for is not the peer's doing: an opening, and its end.
+const WRITTEN_PER_OPEN: usize = 64;
 /// Memory that may be held besides what was received, and per byte received: what is kept of a message of crumbs.
 const HELD_ONCE: usize = 64 << 10;
 const HELD_PER_BYTE: usize = 32;
@@ -72,6 +74,8 @@ struct Talk {
     streams: BTreeMap<StreamId, Stream>,
     received: usize,
     written: usize,
+    /// Connections that our own application has opened.
+    opened: usize,
     over: bool,
     untaken: Vec<(ConnectionId, Taken)>,
 }
@@ -94,7 +98,17 @@ impl Talk {
             streams.insert(StreamId(1), Stream::default());
         }
         let untaken = Vec::new();
-        Talk { rig, member, takes, streams, received: 0, written: 0, over: false, untaken }
+        Talk {
+            rig,
+            member,
+            takes,
+            streams,
+            received: 0,
+            written: 0,
+            opened: 0,
+            over: false,
+            untaken,
+        }
     }
 
     /// One thing that the peer does; the bytes that are left.
@@ -136,6 +150,7 @@ impl Talk {
                 let expect = p2p_core::Expect::Key(crate::rig::peer());
                 let here = crate::rig::at(crate::rig::PEER);
                 if self.rig.node.open_direct(group, expect, here, now).is_ok() {
+                    self.opened += 1;
                     let outputs = self.rig.drain();
                     self.look(outputs, 0);
                 }
@@ -200,7 +215,8 @@ impl Talk {
         for output in outputs {
             self.look_at(output);
         }
-        let allowed = WRITTEN_ONCE + WRITTEN_PER_BYTE * self.received;
+        let asked = WRITTEN_PER_OPEN * self.opened;
+        let allowed = WRITTEN_ONCE + WRITTEN_PER_BYTE * self.received + asked;
         assert!(self.written <= allowed, "{} bytes for {}", self.written, self.received);
         if self.takes {
             self.take();
