@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::shell::{self, cargo, root};
-use crate::{Outcome, coverage, demo, dist, model, nostd, sanitize, sim, test, tidy};
+use crate::{Outcome, coverage, demo, dist, model, nostd, release, sanitize, sim, test, tidy};
 
 /// A step's name and what it does.
 type Step = (&'static str, fn() -> Outcome);
@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
     ("sanitize", sanitize::slice),
     ("nostd", || nostd::run(&[])),
     ("tidy", || tidy::run(&[])),
+    ("release", release::quick),
     ("examples", || examples().and_then(|()| c_example())),
     // With the libraries of the step before it.
     ("dist", dist::slice),

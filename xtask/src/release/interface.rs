@@ -18,8 +18,8 @@ const SHOWN: &[(&str, &[&str])] = &[
     // Chains; secrets that are wiped.
     ("p2p-crypto", &["bytes", "zeroize"]),
     ("p2p-store", &["bytes", "zeroize"]),
-    // A runtime to run on.
-    ("p2p-transport", &["tokio"]),
+    // A runtime to run on, tokio's or another; what is wrong with an identity.
+    ("p2p-transport", &["quinn", "rustls", "tokio"]),
     // Messages; a runtime; streams of events and of bytes.
     ("p2p-group", &["bytes", "futures_core", "tokio"]),
     // C knows none.
