@@ -426,9 +426,16 @@ pub(crate) struct Taking {
     /// Take files from this member only
     #[arg(long, value_name = "PEER")]
     pub(crate) from: Option<String>,
-    /// Take no larger files: bytes, or with K, M, G or T
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "64G")]
-    pub(crate) max_size: u64,
+    /// Take no larger files: bytes, or with K, M, G or T [default: 64G]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_size: Option<u64>,
+}
+
+impl Taking {
+    /// Largest file that is taken, in bytes.
+    pub(crate) fn size_max(&self) -> u64 {
+        self.max_size.unwrap_or(64 << 30)
+    }
 }
 
 /// `100M` is 100 MiB.

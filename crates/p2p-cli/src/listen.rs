@@ -28,8 +28,14 @@ use crate::transfer::receive::{self, Receiver};
 use crate::{Context, admin, end, events};
 
 pub(crate) async fn run(context: &Context, args: &ListenArgs) -> Result<(), Failure> {
-    if let Some(folder) = &args.receive {
-        receive::check_folder(folder)?;
+    match &args.receive {
+        Some(folder) => receive::check_folder(folder)?,
+        None if args.taking.from.is_some() || args.taking.max_size.is_some() => {
+            return Err(Failure::usage(
+                "--from and --max-size say which files: --receive says where to",
+            ));
+        }
+        None => {}
     }
     let Membership { identity, group: info } = group::pick(&context.home, &args.place)?;
     let node = context.start(identity.clone())?;

@@ -164,7 +164,7 @@ impl Receiver {
             group: group.clone(),
             folder: folder.to_owned(),
             from: taking.from.clone(),
-            size_max: taking.max_size,
+            size_max: taking.size_max(),
             arriving: Mutex::default(),
             bar: true,
             slots: Semaphore::new(AT_ONCE_MAX),

@@ -138,6 +138,7 @@ fn what_goes_wrong_is_said_as_without_listen() {
     assert_eq!(fs::read_dir(folders.path().join("Ada")).unwrap().count(), 0);
     drop(bobs);
     assert_eq!(ada.fails(&["listen", "--receive", &small]).0, 3, "not a folder");
+    assert_eq!(ada.fails(&["listen", "--max-size", "1M"]).0, 2, "of what?");
 }
 
 /// Where Ada's process listens.
