@@ -4,7 +4,7 @@
  *
  *   whisper [TEXT]
  *
- * mingw-w64:   x86_64-w64-mingw32-gcc -municode whisper.c -lp2p -o whisper.exe
+ * mingw-w64:   x86_64-w64-mingw32-gcc -municode -D__USE_MINGW_ANSI_STDIO=0 whisper.c -lp2p -o whisper.exe
  * elsewhere:   cc whisper.c $(pkg-config --cflags --libs peergroup peergroup-windows) -o whisper
  */
 #ifndef UNICODE

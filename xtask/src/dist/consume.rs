@@ -119,7 +119,9 @@ pub(super) fn windows(tree: &Path) -> Outcome {
 
 fn for_windows(program: &Path, source: &str, further: &[&str]) -> Outcome {
     let mut compiler = windows::tool("gcc");
-    compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-o"]).arg(program);
+    // With the formats of Windows, where %s of a wide one is wide: mingw-w64 would follow the standard.
+    compiler.args(["-std=c11", "-D__USE_MINGW_ANSI_STDIO=0", "-Wall", "-Wextra", "-Werror"]);
+    compiler.arg("-o").arg(program);
     shell::run(compiler.arg(root().join(source)).args(further))
 }
 

@@ -70,6 +70,8 @@ pub(super) fn install(plan: &Plan, built: &Path, functions: &BTreeSet<String>) -
     let library = tree.join("bin/p2p.dll");
     let mut linker = tool("gcc");
     linker.args(["-shared", "-static-libgcc", "-o"]).arg(&library);
+    // Asked for by name: to be exported alone does not take a function out of the archive.
+    linker.args(functions.iter().map(|name| format!("-Wl,-u,{name}")));
     linker.arg(&definition).arg(&resource).arg(built);
     linker.args(["-Wl,--gc-sections", "-Wl,-s", "-Wl,--nxcompat", "-Wl,--dynamicbase"]);
     shell::run(linker.args(SYSTEM_LIBRARIES))?;
