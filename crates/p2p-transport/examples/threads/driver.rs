@@ -84,7 +84,7 @@ impl Driver {
     /// Obeys, hands in what happened, waits for more; after `Stop` until the goodbyes have left.
     fn run(mut self) {
         let mut end = None;
-        while end.is_none_or(|end| Instant::now() < end && !self.wire.is_idle()) {
+        while end.is_none_or(|end| Instant::now() < end) {
             while let Some(output) = self.node.poll() {
                 self.obey(output);
             }
@@ -98,6 +98,9 @@ impl Driver {
                     self.node.handle(input, now(self.start));
                 }
                 continue;
+            }
+            if self.stop && self.wire.is_idle() {
+                return;
             }
             let patience = self.patience();
             match self.wakes.recv_timeout(patience) {
@@ -117,7 +120,8 @@ impl Driver {
         let tick = now(self.start).tick;
         let node = self.node.next_timeout().map(|(due, _)| Duration::from_micros(due.since(tick)));
         let wire = self.wire.deadline().map(|due| due.saturating_duration_since(Instant::now()));
-        node.into_iter().chain(wire).min().unwrap_or(GOODBYE)
+        // Never beyond the end of the goodbyes: too early is harmless.
+        node.into_iter().chain(wire).fold(GOODBYE, Duration::min)
     }
 
     fn wake(&mut self, wake: Wake) {
