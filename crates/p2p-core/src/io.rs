@@ -23,7 +23,7 @@
 //! 9. **Storing.** Commit the changes of [`Output::Store`] in order, many in one transaction if you like, and answer
 //!    each ticket with [`Input::Stored`].
 //! 10. **Unknown is ignored.** An output for a link or stream that is gone already is skipped; so is an input for one
-//!    that the node has forgotten.
+//!     that the node has forgotten.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
