@@ -3,7 +3,7 @@
 //!
 //! `cargo xtask bench [crypto] [--json] [--rounds N] [--mib N] [--peers N] [--only PART] [--plots FOLDER]`
 //!
-//! PART is one of `direct`, `further`, `fairness`, `loss`, `peers`, `core`. With `crypto`: what trust costs, which is chains,
+//! PART is one of `direct`, `further`, `fairness`, `loss`, `peers`, `core`, `ffi`. With `crypto`: what trust costs, which is chains,
 //! memberships and handshakes; again beside the bare thing.
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod cost;
 mod crypto;
 mod dialler;
 mod fairness;
+mod ffi;
 mod handshakes;
 mod hub;
 mod limit;
@@ -82,8 +83,8 @@ fn options() -> Result<Options, Failure> {
 }
 
 const USAGE: &str = "bench [crypto] [--json] [--rounds N] [--mib N] [--peers N] [--only PART] [--plots FOLDER]; \
-    PART: direct, further, fairness, loss, peers, core; of crypto: chains, handshakes, flood";
-const PARTS: &[&str] = &["direct", "further", "fairness", "loss", "peers", "core"];
+    PART: direct, further, fairness, loss, peers, core, ffi; of crypto: chains, handshakes, flood";
+const PARTS: &[&str] = &["direct", "further", "fairness", "loss", "peers", "core", "ffi"];
 /// Of `crypto`.
 const TRUST_PARTS: &[&str] = &["chains", "handshakes", "flood"];
 /// The first word of a process that this program starts for a measurement of memory.
@@ -114,6 +115,13 @@ const WORKLOADS: &[Row] = &[
     ("core_open_many", "us", ""),
     ("core_close_few", "us", ""),
     ("core_close_many", "us", ""),
+    ("ffi_status", "us", "rust"),
+    ("ffi_properties", "us", "rust"),
+    ("ffi_connections", "us", "rust"),
+    ("ffi_members", "us", "rust"),
+    ("ffi_send", "us", "rust"),
+    ("ffi_events", "M/s", "rust"),
+    ("ffi_start", "ms", ""),
 ];
 
 const TRUST: &[Row] = &[
@@ -184,6 +192,7 @@ fn direct(round: usize, options: &Options, samples: &mut Vec<Sample>) -> Result<
             continue;
         }
         match *part {
+            "ffi" => ffi::round(samples)?,
             "core" => from_child(&["core"], "p2p", samples)?,
             // These take long, and do not vary: once is enough.
             "peers" if round > 0 => {}
