@@ -160,6 +160,34 @@ fn directs(outputs: &[Output]) -> Vec<(ConnectionChange, Cause)> {
     outputs.iter().filter_map(seen).collect()
 }
 
+/// Control before direct connections, whichever side opened the stream; and no direct connection before another.
+#[test]
+fn control_frames_go_before_direct_connections() {
+    let mut target = Target::new();
+    let link = target.member(2);
+    let opened = target.direct(link, 3);
+    assert_eq!(directs(&opened), [(ConnectionChange::Connected, Cause::Orderly)]);
+    let (group, now) = (target.group, target.now());
+    let peer = p2p_core::Expect::Key(key(2));
+    target.node.open_direct(group, peer, at(2), now).unwrap();
+    // Another member: this time the session is ours.
+    let peer = p2p_core::Expect::Key(key(3));
+    target.node.open_direct(group, peer, at(3), now).unwrap();
+    target.drain();
+    let dialled = |o: &Output| if let Output::Dial { dial, .. } = o { Some(*dial) } else { None };
+    let dial = target.log.iter().rev().find_map(|(_, o)| dialled(o));
+    let (other, remote) = (LinkId(9), at(3));
+    target.input(Input::LinkUp { link: other, dial, peer: key(3), binding: binding(9), remote });
+    let ranks = target.log.iter().filter_map(|(_, o)| match o {
+        Output::Open { link, stream, priority } | Output::Priority { link, stream, priority } => {
+            Some((*link, stream.0, *priority))
+        }
+        _ => None,
+    });
+    let expected = [(link, 1, 100), (link, 0, 0), (other, 0, 100), (other, 2, 0)];
+    assert_eq!(ranks.collect::<Vec<_>>(), expected, "those of peers are 0 until said otherwise");
+}
+
 #[test]
 fn a_silent_stranger_is_closed_after_ten_seconds() {
     let mut target = Target::new();
