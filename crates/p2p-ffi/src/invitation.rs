@@ -109,14 +109,16 @@ pub(crate) unsafe fn read(text: PCWSTR) -> Result<Invitation, Failure> {
     Ok(Invitation::parse(&unsafe { self::text(text)? })?)
 }
 
-/// The text of an invitation of either kind.
+/// The text of an invitation of either kind. White space around it is not looked at, as a text file ends in a new line;
+/// what lies between is signed, to the character.
 ///
 /// # Safety
 /// The text is null or ends in 0.
 pub(crate) unsafe fn text(text: PCWSTR) -> Result<String, Failure> {
     // SAFETY: as the caller promises.
     let text = unsafe { wide::read(text, TEXT_MAX) };
-    text.map_err(|error| error.or_too_long(Code::PEER_E_INVITATION_NOT_TRUSTED).into())
+    let text = text.map_err(|error| error.or_too_long(Code::PEER_E_INVITATION_NOT_TRUSTED))?;
+    Ok(text.trim().to_owned())
 }
 
 /// # Safety

@@ -125,6 +125,24 @@ fn an_invitation_that_was_altered_is_not_trusted() {
 }
 
 #[test]
+fn white_space_around_what_was_carried_in_a_file_does_not_matter() {
+    let _session = Session::started();
+    identity("Ann");
+    let group = group();
+    let bob = identity("Bob");
+    let text = invitation(group, &format!("\n{}\r\n", xml(&bob)));
+    for carried in [format!("{text}\n"), format!("{text}\r\n"), format!(" \t\n{text} \n\n")] {
+        let (code, info) = parse(&carried);
+        is(Code::S_OK, code);
+        PeerFreeData(info.cast());
+        let (code, joined) = join(&bob, &carried);
+        is(Code::S_OK, code);
+        is(Code::S_OK, PeerGroupClose(joined));
+    }
+    is(Code::PEER_E_INVITATION_NOT_TRUSTED, parse(&text.replacen("><", ">\n<", 1)).0);
+}
+
+#[test]
 fn joining_takes_the_right_invitation_once() {
     let _session = Session::started();
     identity("Ann");
