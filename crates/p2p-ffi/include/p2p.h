@@ -7,8 +7,9 @@
  * Compiles as C99 and later and as C++11 and later. Link with -lpeergroup.
  *
  * Text is UTF-16 ending in 0, also where wchar_t is wider: write u"..." (C11, C++11), or compile with -fshort-wchar and
- * write L"...". What a function returns by pointer is freed with one PeerFreeData on that pointer; what lies inside it
- * is never freed by itself. Every function may be called from every thread.
+ * write L"..."; C99 without that has no literals of this width. What a function returns by pointer is freed with one
+ * PeerFreeData on that pointer; what lies inside it is never freed by itself. Every function may be called from every
+ * thread.
  */
 #ifndef P2P_H
 #define P2P_H
@@ -88,7 +89,7 @@ typedef const WCHAR *PCWSTR;
 /* An event object: P2PCreateEvent makes one, P2PCloseEvent ends it. */
 typedef struct p2p_event *HANDLE;
 
-/* A key provider. Here only 0 may be given: the library makes the key. */
+/* A key pair, from P2PKeyGenerate, P2PKeyImportPkcs8 or PeerIdentityGetCryptKey; 0: none. */
 typedef uintptr_t HCRYPTPROV;
 
 /* Data1 to Data3 are numbers in the byte order of the machine. */
@@ -548,13 +549,15 @@ typedef struct peer_event_record_change_data_tag {
     GUID recordType;
 } PEER_EVENT_RECORD_CHANGE_DATA, *PPEER_EVENT_RECORD_CHANGE_DATA;
 
+/* With whom: the pwzPeerId that PeerGroupEnumConnections has for the id, from PEER_CONNECTED until PEER_DISCONNECTED
+ * was taken. */
 typedef struct peer_event_connection_change_data_tag {
     DWORD dwSize;
     PEER_CONNECTION_STATUS status;
     ULONGLONG ullConnectionId;
     ULONGLONG ullNodeId;               /* 0 if it was never learnt */
     ULONGLONG ullNextConnectionId;     /* 0 */
-    HRESULT hrConnectionFailedReason;  /* S_OK, or why it failed or broke */
+    HRESULT hrConnectionFailedReason;  /* S_OK, or PEER_E_CONNECTION_FAILED, _REFUSED or _NOT_AUTHENTICATED */
 } PEER_EVENT_CONNECTION_CHANGE_DATA, *PPEER_EVENT_CONNECTION_CHANGE_DATA;
 
 typedef struct peer_event_member_change_data_tag {
@@ -687,10 +690,16 @@ HRESULT WINAPI PeerGroupCreate(PPEER_GROUP_PROPERTIES pProperties, HGROUP *phGro
 /* Opens a group made or joined before; the handle is offline unless another handle of the group is online. */
 HRESULT WINAPI PeerGroupOpen(PCWSTR pwzIdentity, PCWSTR pwzGroupPeerName, PCWSTR pwzCloud, HGROUP *phGroup);
 
-/* Takes an invitation; the handle is offline. Nothing is sent. */
+/* Takes an invitation, around which there may be white space; the handle is offline. Nothing is sent. pwzIdentity NULL:
+ * the default identity. */
 HRESULT WINAPI PeerGroupJoin(PCWSTR pwzIdentity, PCWSTR pwzInvitation, PCWSTR pwzCloud, HGROUP *phGroup);
 
-/* Begins to bring the group online; events tell how it ended. */
+/* Begins to bring the group online; an event tells how it ended, within 30 seconds. Who made the group, or has met a
+ * member of it before, comes online alone (PEER_GROUP_STATUS_LISTENING) and goes on looking; the other status bit says
+ * that a member was met. Who has never met one comes online with both bits, or gets PEER_GROUP_EVENT_CONNECTION_FAILED,
+ * after which the group is offline and this may be called again: PEER_E_NO_MEMBERS_FOUND (nobody answered),
+ * PEER_E_NO_MEMBER_CONNECTIONS (nobody took us in). Everybody may get PEER_E_NOT_AUTHORIZED (the membership has ended)
+ * and PEER_E_UNABLE_TO_LISTEN. */
 HRESULT WINAPI PeerGroupConnect(HGROUP hGroup);
 
 /* The same, asking only at these 1 to 64 endpoints. */
@@ -714,7 +723,8 @@ HRESULT WINAPI PeerGroupSetProperties(HGROUP hGroup, PPEER_GROUP_PROPERTIES pPro
 HRESULT WINAPI PeerGroupGetStatus(HGROUP hGroup, DWORD *pdwStatus);
 
 /* Makes an invitation for the identity that pwzIdentityInfo (from its PeerIdentityGetXML) describes. No roles (0,
- * NULL): member. No end (NULL): the inviter's own. */
+ * NULL): member. No end (NULL): the inviter's own. It says where members may be found, as far as that is known here:
+ * come online first. */
 HRESULT WINAPI PeerGroupCreateInvitation(HGROUP hGroup, PCWSTR pwzIdentityInfo, FILETIME *pftExpiration, ULONG cRoles,
                                          const GUID *pRoles, PWSTR *ppwzInvitation);
 
@@ -777,16 +787,16 @@ HRESULT WINAPI PeerGroupEnumConnections(HGROUP hGroup, DWORD dwFlags, HPEERENUM 
 
 /* ---- Direct connections ----------------------------------------------------------------------------------------- */
 
-/* Begins to open a direct connection to a member at one of its addresses. Exactly one PEER_CONNECTED or
- * PEER_CONNECTION_FAILED with this id follows. */
+/* Begins to open a direct connection to a member at one of its addresses, which PEER_MEMBER and PEER_CONNECTION_INFO
+ * have. Exactly one PEER_CONNECTED or PEER_CONNECTION_FAILED with this id follows, within 30 seconds. */
 HRESULT WINAPI PeerGroupOpenDirectConnection(HGROUP hGroup, PCWSTR pwzIdentity, PPEER_ADDRESS pAddress,
                                              ULONGLONG *pullConnectionId);
 
 /* Closes a direct connection, whoever opened it. What was accepted for sending is still delivered. */
 HRESULT WINAPI PeerGroupCloseDirectConnection(HGROUP hGroup, ULONGLONG ullConnectionId);
 
-/* Sends one message, at most 16 MiB, over a connection that stands. Never waits: E_OUTOFMEMORY if too much is
- * queued. */
+/* Sends one message, at most 16 MiB (else E_INVALIDARG), over a connection that stands. Never waits: E_OUTOFMEMORY if
+ * too much is queued. */
 HRESULT WINAPI PeerGroupSendData(HGROUP hGroup, ULONGLONG ullConnectionId, const GUID *pType, ULONG cbData,
                                  PVOID pvData);
 
