@@ -138,7 +138,8 @@ pub enum ConnectionChange {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Cause {
-    /// As it should be: connected, or closed with everything delivered.
+    /// As it should be: connected; closed here with everything delivered; or closed by the peer, and all that it had sent
+    /// has come. What was still to be sent to a peer that closes is dropped: it wants no more.
     Orderly,
     /// Closed here while it was still opening.
     Cancelled,
