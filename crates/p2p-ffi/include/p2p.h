@@ -474,7 +474,7 @@ typedef struct peer_group_properties_tag {
     PWSTR pwzCloud;           /* NULL */
     PWSTR pwzClassifier;      /* at most 149 units; NULL: none */
     PWSTR pwzGroupPeerName;   /* NULL: the library makes it */
-    PWSTR pwzCreatorPeerName; /* NULL: the default identity */
+    PWSTR pwzCreatorPeerName; /* NULL: the default identity, which must be there: PeerIdentityGetXML makes it */
     PWSTR pwzFriendlyName;    /* at most 255 units; NULL: the peer name */
     PWSTR pwzComment;         /* at most 255 units */
     ULONG ulMemberDataLifetime; /* seconds, 28800 to 315360000, or 0: as long as possible */

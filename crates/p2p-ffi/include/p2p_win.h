@@ -140,6 +140,7 @@ typedef union ULARGE_INTEGER {
 #else
 #define IsEqualGUID(a, b) (memcmp((a), (b), sizeof(GUID)) == 0)
 #endif
+#include "p2p-win/guiddef.h" /* DEFINE_GUID */
 
 #define MAX_PATH 260
 #define NO_ERROR 0

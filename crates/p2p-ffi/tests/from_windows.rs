@@ -102,22 +102,36 @@ fn the_stand_ins_do_what_windows_does() {
 /// The files of a program share one last error, and the header may be met several times, also after the system's own.
 #[test]
 fn the_header_may_be_in_every_file_of_a_program() {
-    let folder = TempDir::new().unwrap();
-    let (one, two) = (folder.path().join("one.c"), folder.path().join("two.c"));
     let include =
         "#include <windows.h>\n#include <tchar.h>\n#include <strsafe.h>\n#include <p2p.h>\n";
-    std::fs::write(
-        &one,
-        format!(
-            "{include}void fail(void);\nint main(void) {{ fail(); return GetLastError() != 6; }}\n"
-        ),
-    )
-    .unwrap();
-    std::fs::write(
-        &two,
-        format!("{include}void fail(void);\nvoid fail(void) {{ SetEvent(NULL); }}\n"),
-    )
-    .unwrap();
+    let one = "void fail(void);\nint main(void) { fail(); return GetLastError() != 6; }\n";
+    let two = "void fail(void);\nvoid fail(void) { SetEvent(NULL); }\n";
+    of_two_files(&format!("{include}{one}"), &format!("{include}{two}"));
+}
+
+/// Its GUIDs stand in a header; who includes `initguid.h` before it defines them, once or more often.
+#[test]
+fn a_guid_is_defined_where_initguid_is_and_declared_elsewhere() {
+    let guids = "DEFINE_GUID(LINE, 0x6f1d3c52, 0x9a0e, 0x4b7d, 1, 2, 3, 4, 5, 6, 7, 8);\n\
+                 int is(const GUID *seen);\n";
+    let main = "int main(void) {\n    GUID line = {0x6f1d3c52, 0x9a0e, 0x4b7d, {1, 2, 3, 4, 5, 6, 7, 8}};\n    \
+                return !is(&line) || is(&PEER_GROUP_ROLE_ADMIN) || LINE.Data4[7] != 8;\n}\n";
+    let is = "int is(const GUID *seen) { return memcmp(seen, &LINE, sizeof(GUID)) == 0; }\n";
+    let (windows, init) = ("#include <windows.h>\n", "#include <initguid.h>\n");
+    of_two_files(&format!("{windows}{guids}{main}"), &format!("{windows}{init}{guids}{is}"));
+    of_two_files(&format!("{init}{windows}{guids}{main}"), &format!("{windows}{guids}{is}"));
+    let early = format!("#define INITGUID\n{windows}{guids}{main}");
+    of_two_files(&early, &format!("{init}{guids}{is}"));
+}
+
+/// Builds a program of these in both languages, and runs it.
+fn of_two_files(one: &str, two: &str) {
+    let folder = TempDir::new().unwrap();
+    let files = [("one.c", one), ("two.c", two)].map(|(name, text)| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    });
     for language in [C99, CXX17] {
         if language == CXX17 && !is_here("c++") {
             continue;
@@ -126,7 +140,7 @@ fn the_header_may_be_in_every_file_of_a_program() {
         let mut compiler = Command::new(language[0]);
         compiler.args(&language[1..]).args(WARNINGS).args(["-fshort-wchar", "-I"]);
         compiler.arg(package().join("include/p2p-win")).arg("-I").arg(package().join("include"));
-        compiler.arg(&one).arg(&two).args(["-xnone", "-o"]).arg(&program);
+        compiler.args(&files).args(["-xnone", "-o"]).arg(&program);
         compiler.arg("-L").arg(&libraries).args(["-lpeergroup", "-pthread"]);
         compiled(compiler.arg(format!("-Wl,-rpath,{}", libraries.display())));
         run(&program, &[]);

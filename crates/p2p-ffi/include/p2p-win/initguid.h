@@ -1,0 +1,5 @@
+/* For sources written for Windows: from here on DEFINE_GUID defines. */
+#ifndef INITGUID
+#define INITGUID
+#endif
+#include "guiddef.h"
