@@ -321,6 +321,10 @@ impl Receiver {
             let welcome = match peers::member(&self.group, query) {
                 Ok(found) => found.key == key,
                 Err(failure) if failure.is_not_found() => false,
+                // Whoever joins chooses a friendly name: that a second one bears it ends nothing here.
+                Err(Failure::Usage(words)) => {
+                    return Err(Trouble::Declined(Decline::Unwelcome, words));
+                }
                 Err(failure) => return Err(failure.into()),
             };
             if !welcome {

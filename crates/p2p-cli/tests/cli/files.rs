@@ -163,6 +163,23 @@ fn what_is_not_wanted_or_cannot_be_is_said() {
     assert_eq!(world.names(), ["small"]);
 }
 
+/// Whoever joins chooses what to be called: a second Bob ends nothing, and takes nobody's place.
+#[test]
+fn a_second_bearer_of_the_welcome_name_is_turned_away_and_ends_nothing() {
+    let mut world = World::new(&["--from", "Bob"]);
+    let file = world.file("x", b"x");
+    world.bob.ok(&["send", "Ada", &file]);
+    let second = Machine::of("Bob");
+    join(&world.ada, &second);
+    for machine in [&second, &world.bob] {
+        let (exit, error) = machine.fails(&["send", "Ada", &file]);
+        assert_eq!((exit, &error["code"]), (4, &json!("PEER_E_CONNECTION_REFUSED")), "{error}");
+        let said = world.receiving.record(&[("type", "error")]);
+        assert!(said["message"].as_str().unwrap().contains("several may be meant"), "{said}");
+    }
+    assert_eq!(world.names(), ["x"]);
+}
+
 #[test]
 fn a_file_goes_on_where_the_killed_sender_stopped() {
     let mut world = World::new(&[]);
