@@ -337,14 +337,26 @@ P2P_WIN_INLINE int p2p_win_left(ULONGLONG end, DWORD milliseconds) {
     return now >= end ? 0 : end - now > 60000 ? 60000 : (int)(end - now);
 }
 
+/* Whether it is signalled; it is not taken. */
+P2P_WIN_INLINE int p2p_win_is_set(HANDLE object) {
+    struct pollfd look;
+    look.fd = P2PEventFd(object);
+    look.events = POLLIN;
+    return look.fd >= 0 && poll(&look, 1, 0) > 0;
+}
+
 /* Takes all that are signalled, or none: 1 if all, 0 if one was not, -1 if one is no handle. */
 P2P_WIN_INLINE int p2p_win_take_all(DWORD count, const HANDLE *objects) {
     HRESULT result = S_OK;
     DWORD taken = 0;
-    while (taken < count && (result = P2PWaitEvent(objects[taken], 0)) == S_OK) taken++;
+    BYTE stays[MAXIMUM_WAIT_OBJECTS];
+    for (; taken < count && (result = P2PWaitEvent(objects[taken], 0)) == S_OK; taken++)
+        stays[taken] = (BYTE)p2p_win_is_set(objects[taken]);
     if (taken == count) return 1;
-    /* Somebody else was faster with this one: put the others back. */
-    while (taken-- > 0) P2PSetEvent(objects[taken]);
+    /* Somebody else was faster with this one: put the others back. What stays signalled was never taken; who has reset it
+     * meanwhile finds it so. */
+    while (taken-- > 0)
+        if (!stays[taken]) P2PSetEvent(objects[taken]);
     return FAILED(result) ? -1 : 0;
 }
 
@@ -353,9 +365,13 @@ P2P_WIN_INLINE int p2p_win_take_all(DWORD count, const HANDLE *objects) {
 P2P_WIN_INLINE DWORD WaitForMultipleObjects(DWORD count, const HANDLE *objects, BOOL all, DWORD milliseconds) {
     ULONGLONG end = GetTickCount64() + milliseconds;
     struct pollfd waiting[MAXIMUM_WAIT_OBJECTS];
+    DWORD i, j;
     if (count == 0 || count > MAXIMUM_WAIT_OBJECTS) return SetLastError(ERROR_INVALID_PARAMETER), WAIT_FAILED;
+    for (i = 1; all && i < count; i++)
+        for (j = 0; j < i; j++)
+            if (objects[i] == objects[j]) return SetLastError(ERROR_INVALID_PARAMETER), WAIT_FAILED;
     for (;;) {
-        DWORD i, quiet = 0;
+        DWORD quiet = 0;
         int left = p2p_win_left(end, milliseconds);
         for (i = 0; i < count; i++) {
             waiting[i].fd = P2PEventFd(objects[i]);
@@ -373,6 +389,8 @@ P2P_WIN_INLINE DWORD WaitForMultipleObjects(DWORD count, const HANDLE *objects, 
             int taken = p2p_win_take_all(count, objects);
             if (taken < 0) return SetLastError(ERROR_INVALID_HANDLE), WAIT_FAILED;
             if (taken > 0) return WAIT_OBJECT_0;
+            /* One of them is quiet by now: which, is seen at once. */
+            if (left != 0) continue;
         }
         if (left == 0) return WAIT_TIMEOUT;
         poll(waiting, quiet, left);
@@ -488,10 +506,14 @@ struct p2p_win_wait {
 };
 
 P2P_WIN_INLINE void p2p_win_release_wait(struct p2p_win_wait *wait) {
+    HANDLE tell;
     if (InterlockedDecrement(&wait->holders) > 0) return;
+    /* Both are done with it: the thread, and whoever said whom to tell. */
+    tell = wait->tell;
     P2PCloseEvent(wait->stop);
     P2PCloseEvent(wait->ended);
     free(wait);
+    if (tell != NULL) P2PSetEvent(tell);
 }
 
 P2P_WIN_INLINE DWORD p2p_win_wait_main(LPVOID told) {
@@ -505,7 +527,6 @@ P2P_WIN_INLINE DWORD p2p_win_wait_main(LPVOID told) {
         if (found == WAIT_OBJECT_0 + 1 || found == WAIT_TIMEOUT) wait->call(wait->context, found == WAIT_TIMEOUT);
     } while ((found == WAIT_OBJECT_0 + 1 || found == WAIT_TIMEOUT) && !(wait->flags & WT_EXECUTEONLYONCE));
     P2PSetEvent(wait->ended);
-    if (wait->tell != NULL) P2PSetEvent(wait->tell);
     p2p_win_release_wait(wait);
     return 0;
 }

@@ -47,6 +47,9 @@ static void events(void) {
     CHECK(WaitForMultipleObjects(2, both, TRUE, INFINITE) == WAIT_OBJECT_0);
     CHECK(WaitForSingleObject(automatic, 0) == WAIT_TIMEOUT && WaitForSingleObject(manual, 0) == WAIT_OBJECT_0);
     CHECK(WaitForMultipleObjects(0, both, FALSE, 0) == WAIT_FAILED && GetLastError() == ERROR_INVALID_PARAMETER);
+    both[0] = automatic;
+    CHECK(SetEvent(automatic) && WaitForMultipleObjects(2, both, TRUE, 0) == WAIT_FAILED); /* twice the same */
+    CHECK(GetLastError() == ERROR_INVALID_PARAMETER && WaitForSingleObject(automatic, 0) == WAIT_OBJECT_0);
     CHECK(CloseHandle(automatic) && CloseHandle(manual));
     CHECK(!SetEvent(automatic) && GetLastError() == ERROR_INVALID_HANDLE);
     CHECK(WaitForSingleObject(manual, 0) == WAIT_FAILED);
@@ -95,7 +98,7 @@ static void CALLBACK on_signal(PVOID context, BOOLEAN timed_out) {
 }
 
 static void registered_waits(void) {
-    HANDLE event = CreateEvent(NULL, FALSE, FALSE, NULL), wait = NULL;
+    HANDLE event = CreateEvent(NULL, FALSE, FALSE, NULL), wait = NULL, ended = CreateEvent(NULL, FALSE, FALSE, NULL);
     called = CreateEvent(NULL, FALSE, FALSE, NULL);
     CHECK(RegisterWaitForSingleObject(&wait, event, on_signal, (PVOID)&calls, INFINITE, WT_EXECUTEDEFAULT));
     CHECK(SetEvent(event) && WaitForSingleObject(called, 60000) == WAIT_OBJECT_0);
@@ -108,7 +111,16 @@ static void registered_waits(void) {
     CHECK(WaitForSingleObject(called, 60000) == WAIT_OBJECT_0 && WaitForSingleObject(called, 50) == WAIT_TIMEOUT);
     CHECK(UnregisterWaitEx(wait, INVALID_HANDLE_VALUE));
     CHECK(calls == 2 && timeouts == 1);
-    CHECK(CloseHandle(event) && CloseHandle(called));
+    /* Whoever asks to be told of the end is told, also when nothing runs any more. */
+    CHECK(RegisterWaitForSingleObject(&wait, event, on_signal, NULL, INFINITE, WT_EXECUTEONLYONCE));
+    CHECK(SetEvent(event) && WaitForSingleObject(called, 60000) == WAIT_OBJECT_0);
+    Sleep(100);
+    UnregisterWaitEx(wait, ended);
+    CHECK(WaitForSingleObject(ended, 30000) == WAIT_OBJECT_0);
+    CHECK(RegisterWaitForSingleObject(&wait, event, on_signal, NULL, INFINITE, WT_EXECUTEDEFAULT));
+    UnregisterWaitEx(wait, ended);
+    CHECK(WaitForSingleObject(ended, 30000) == WAIT_OBJECT_0);
+    CHECK(CloseHandle(event) && CloseHandle(called) && CloseHandle(ended));
 }
 
 static void is_date(DWORD high, DWORD low, int year, int month, int day, int week_day, int hour, int minute, int second, int ms) {

@@ -147,6 +147,58 @@ fn of_two_files(one: &str, two: &str) {
     }
 }
 
+/// Somebody else takes one of the events between the look at all of them and the taking: the wait goes on at once, and what
+/// it took before is as it was.
+#[test]
+fn a_wait_for_all_that_comes_too_late_looks_again() {
+    const PROGRAM: &str = r#"
+#include <poll.h>
+#include <p2p.h>
+static HRESULT late(HANDLE object, DWORD milliseconds);
+static int counted(struct pollfd *what, nfds_t count, int milliseconds);
+#define P2PWaitEvent late
+#define poll counted
+#include <windows.h>
+#undef P2PWaitEvent
+#undef poll
+static HANDLE both[2];
+static int waits, idle;
+static HRESULT late(HANDLE object, DWORD milliseconds) {
+    if (object != both[1] || waits++ > 0) return P2PWaitEvent(object, milliseconds);
+    P2PResetEvent(both[0]);
+    P2PResetEvent(both[1]);
+    /* Then the second comes again. */
+    HRESULT taken = P2PWaitEvent(object, milliseconds);
+    P2PSetEvent(both[1]);
+    return taken;
+}
+static int counted(struct pollfd *what, nfds_t count, int milliseconds) {
+    if (count == 0 && milliseconds != 0) idle++;
+    return poll(what, count, milliseconds);
+}
+int main(void) {
+    both[0] = CreateEvent(NULL, TRUE, TRUE, NULL);
+    both[1] = CreateEvent(NULL, FALSE, TRUE, NULL);
+    /* The first was reset by somebody else, so it is not signalled again. */
+    if (WaitForMultipleObjects(2, both, TRUE, 300) != WAIT_TIMEOUT) return 1;
+    if (WaitForSingleObject(both[0], 0) != WAIT_TIMEOUT) return 2;
+    if (!SetEvent(both[0]) || WaitForMultipleObjects(2, both, TRUE, INFINITE) != WAIT_OBJECT_0) return 3;
+    return idle == 0 ? 0 : 4;
+}
+"#;
+    let folder = TempDir::new().unwrap();
+    let (source, program) = (folder.path().join("late.c"), folder.path().join("late"));
+    std::fs::write(&source, PROGRAM).unwrap();
+    let libraries = libraries();
+    let mut compiler = Command::new("cc");
+    compiler.args(["-std=gnu99", "-Wall", "-Wextra", "-Werror", "-fshort-wchar", "-I"]);
+    compiler.arg(package().join("include/p2p-win")).arg("-I").arg(package().join("include"));
+    compiler.arg(&source).arg("-o").arg(&program).arg("-L").arg(&libraries);
+    compiler.args(["-lpeergroup", "-pthread"]);
+    compiled(compiler.arg(format!("-Wl,-rpath,{}", libraries.display())));
+    run(&program, &[]);
+}
+
 /// mingw-w64's own `windows.h` and `p2p.h`, not ours.
 #[test]
 fn the_programs_are_programs_for_windows() {
