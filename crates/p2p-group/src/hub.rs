@@ -71,7 +71,12 @@ impl Hub {
             }
             for item in work {
                 match item {
-                    Work::Wake(wake) => wake.fire(),
+                    Work::Wake(wake) => {
+                        // Whose waker it is, this may be the thread of a link, and others wait behind it.
+                        if catch_unwind(AssertUnwindSafe(|| wake.fire())).is_err() {
+                            tracing::error!("a waker of the application has panicked");
+                        }
+                    }
                     Work::Node { instance, taken, close } => instance.tell(taken, close),
                     Work::Finish(instance) => instance.finish(),
                     Work::Say { place, note } => note.say(place),
@@ -180,5 +185,33 @@ impl Sink for Hub {
 
     fn settle(&self) {
         Hub::settle(self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    struct Broken;
+
+    impl std::task::Wake for Broken {
+        fn wake(self: Arc<Self>) {
+            panic!("a mistake of the application");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_takes_nothing_from_those_behind_it() {
+        let (hub, notify) = (Hub::default(), Arc::new(Notify::new()));
+        let mut waiting = pin!(notify.notified());
+        waiting.as_mut().enable();
+        let broken = Waker::from(Arc::new(Broken));
+        hub.wake(vec![Wake::Waker(broken), Wake::Notify(Arc::clone(&notify))]);
+        hub.settle();
+        assert!(waiting.poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 }

@@ -180,6 +180,7 @@ impl Instance {
         let mut fx = Effects::default();
         lock(&self.board).abandon(&mut fx);
         self.node.hub.wake(fx.wakes);
+        self.node.hub.settle();
         *lock(&self.finished) = true;
         self.finished_blocking.notify_all();
         self.finished_async.notify_waiters();

@@ -93,3 +93,28 @@ impl Group {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use p2p_core::ObjectId;
+
+    use super::*;
+    use crate::{Identity, Node};
+
+    /// Nothing else happens in the node: nobody comes by to wake whoever waits.
+    #[tokio::test]
+    async fn who_waits_for_an_object_hears_that_the_group_was_given_up() {
+        let node = Node::start(Identity::in_memory("Ann").unwrap()).unwrap();
+        let group = Group::create(&node, "Friends").unwrap();
+        let (instance, outcome) = (&group.handle.instance, Arc::new(Outcome::default()));
+        instance.with_board(|board| board.await_object(ObjectId([7; 32]), Arc::clone(&outcome)));
+        let mut waiting = pin!(outcome.wait());
+        let early = tokio::time::timeout(Duration::from_millis(1), waiting.as_mut()).await;
+        assert!(early.is_err(), "{early:?}");
+        instance.finish();
+        let told = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+        assert!(matches!(told, Ok(Err(AdminError::Closed(_)))), "{told:?}");
+    }
+}

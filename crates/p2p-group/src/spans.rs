@@ -24,39 +24,30 @@ impl Place {
         debug_span!("group", group = %Short(self.group), own = %Short(self.own))
     }
 
+    /// The same where somebody else's thread says what happened, within spans that have nothing to do with it.
+    fn root(self) -> Span {
+        debug_span!(parent: None, "group", group = %Short(self.group), own = %Short(self.own))
+    }
+
     /// A direct connection is being opened from here.
     pub(crate) fn opening(self, id: ConnectionId, target: Expect) {
         if tracing::enabled!(Level::DEBUG) {
-            self.direct(id, target_key(target), || debug!("opening"));
+            direct(self.span(), id, target_key(target), || debug!("opening"));
         }
     }
 
     /// A direct connection is being closed from here.
     pub(crate) fn closing(self, id: ConnectionId, peer: Option<KeyId>) {
         if tracing::enabled!(Level::DEBUG) {
-            self.direct(id, peer, || debug!("closing"));
+            direct(self.span(), id, peer, || debug!("closing"));
         }
     }
 
     /// A message was queued for sending.
     pub(crate) fn sent(self, id: ConnectionId, peer: Option<KeyId>, bytes: usize) {
         if tracing::enabled!(Level::TRACE) {
-            self.direct(id, peer, || trace!(bytes, "message sent"));
+            direct(self.span(), id, peer, || trace!(bytes, "message sent"));
         }
-    }
-
-    fn direct(self, id: ConnectionId, peer: Option<KeyId>, say: impl FnOnce()) {
-        self.span().in_scope(|| {
-            let span = debug_span!("direct", direct = id.0, peer = Empty);
-            within(span, peer, say);
-        });
-    }
-
-    fn neighbour(self, id: ConnectionId, peer: Option<KeyId>, say: impl FnOnce()) {
-        self.span().in_scope(|| {
-            let span = debug_span!("neighbour", neighbour = id.0, peer = Empty);
-            within(span, peer, say);
-        });
     }
 }
 
@@ -96,21 +87,29 @@ impl Note {
     pub(crate) fn say(&self, place: Place) {
         match self {
             Note::Status(Status { listening, connected }) => {
-                place.span().in_scope(|| debug!(listening, connected, "status"));
+                place.root().in_scope(|| debug!(listening, connected, "status"));
             }
             Note::ConnectionFailed(code) => {
-                place.span().in_scope(|| debug!(%code, "connecting failed"));
+                place.root().in_scope(|| debug!(%code, "connecting failed"));
             }
-            Note::Neighbour(c) => place.neighbour(c.id, c.peer, || changed(c)),
-            Note::Direct(c) => place.direct(c.id, c.peer, || changed(c)),
+            Note::Neighbour(c) => neighbour(place.root(), c.id, c.peer, || changed(c)),
+            Note::Direct(c) => direct(place.root(), c.id, c.peer, || changed(c)),
             Note::Received { id, peer, bytes } => {
-                place.direct(*id, Some(*peer), || trace!(bytes, "message received"));
+                direct(place.root(), *id, Some(*peer), || trace!(bytes, "message received"));
             }
             Note::Member { change, key } => {
-                place.span().in_scope(|| debug!(peer = %Short(*key), ?change, "member"));
+                place.root().in_scope(|| debug!(peer = %Short(*key), ?change, "member"));
             }
         }
     }
+}
+
+fn direct(group: Span, id: ConnectionId, peer: Option<KeyId>, say: impl FnOnce()) {
+    group.in_scope(|| within(debug_span!("direct", direct = id.0, peer = Empty), peer, say));
+}
+
+fn neighbour(group: Span, id: ConnectionId, peer: Option<KeyId>, say: impl FnOnce()) {
+    group.in_scope(|| within(debug_span!("neighbour", neighbour = id.0, peer = Empty), peer, say));
 }
 
 fn changed(connection: &Connection) {

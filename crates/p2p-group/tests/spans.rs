@@ -102,6 +102,8 @@ async fn a_log_names_group_peer_and_connection_and_nothing_that_a_peer_wrote() {
     }
     assert!(text.contains(&format!("group{{group={group} own={b}}}:neighbour{{neighbour=")));
     assert!(text.contains("link{link=0 peer="), "{text}");
+    // Whichever link's task says it: that may be one to somebody else.
+    assert!(!text.contains(":group{"), "{text}");
     assert!(!text.contains("logs this") && !text.contains("nor this"), "{text}");
     // The friendly names of the two.
     assert!(!text.contains("Ann") && !text.contains("Bob"), "{text}");
