@@ -340,9 +340,9 @@ impl<M: Machine> Engine<M> {
         let Some(link) = self.link_up(connection.clone(), dial, up) else {
             return connection.close(var_int(p2p_core::close::SHUTDOWN), b"");
         };
-        tracing::debug!(link = link.id.0, %peer, %remote, dialled = dial.is_some(), "link up");
         let mut end = LinkEnd { engine: &self, link: link.id, reported: false };
         let span = tracing::debug_span!("link", link = link.id.0, peer = %Short(&peer));
+        span.in_scope(|| tracing::debug!(%peer, %remote, dialled = dial.is_some(), "link up"));
         let error = self.serve(&link).instrument(span).await;
         let cause = cause(&error, None);
         match cause {
@@ -354,7 +354,10 @@ impl<M: Machine> Engine<M> {
                     "link closed by the peer"
                 );
             }
-            cause => tracing::debug!(link = link.id.0, ?cause, %error, "link down"),
+            cause => {
+                let error = Plain(&error);
+                tracing::debug!(link = link.id.0, ?cause, %error, "link down");
+            }
         }
         let events = {
             let mut io = link.io();
@@ -412,6 +415,15 @@ impl std::fmt::Display for Short<'_> {
     }
 }
 
+/// What QUIC says of the end of a connection, on one line: a part of it may be what the peer wrote.
+struct Plain<'a>(&'a ConnectionError);
+
+impl std::fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.to_string().escape_debug())
+    }
+}
+
 /// A handshake that failed: a warning if it was we who turned the peer down.
 fn log_refusal(remote: Address, error: &ConnectionError, verifier: &Verifier) {
     match verifier.refusal() {
@@ -421,13 +433,25 @@ fn log_refusal(remote: Address, error: &ConnectionError, verifier: &Verifier) {
         Some((None, refusal)) => {
             tracing::warn!(code = %refusal.code, detail = %refusal.detail, "certificate refused");
         }
-        None => tracing::debug!(%remote, %error, "handshake failed"),
+        None => tracing::debug!(%remote, error = %Plain(error), "handshake failed"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quinn::{ConnectionClose, TransportErrorCode};
+
+    #[test]
+    fn what_a_peer_wrote_into_its_goodbye_stays_on_one_line_of_the_log() {
+        let error = ConnectionError::ConnectionClosed(ConnectionClose {
+            error_code: TransportErrorCode::NO_ERROR,
+            frame_type: None,
+            reason: b"bye\x1b[2J\nERROR node: all is lost"[..].into(),
+        });
+        let text = Plain(&error).to_string();
+        assert!(text.contains("bye") && !text.chars().any(char::is_control), "{text:?}");
+    }
 
     fn address(text: &str) -> Address {
         Address::from(text.parse::<SocketAddr>().unwrap())

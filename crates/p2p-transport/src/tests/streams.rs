@@ -236,6 +236,21 @@ async fn a_trusted_peer_gets_all_its_streams_although_few_at_first() {
 }
 
 #[tokio::test]
+async fn a_trusted_peer_gets_all_its_streams_however_few_are_left_to_grant() {
+    for streams in [10, 16, 17, 18, 33] {
+        let (alice, to_bob, mut bob, to_alice) = pair(loopback()).await;
+        bob.tell([Output::Trust { link: to_alice, streams, window: 1_250_000 }]);
+        for number in 0..u64::from(streams) {
+            alice.open(to_bob, 2 * number);
+            alice.write(to_bob, 2 * number, "x");
+        }
+        for _ in 0..streams {
+            bob.hear(|input| matches!(input, Input::Accepted { .. }).then_some(())).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_goodbye_leaves_at_once_however_much_is_under_way() {
     for code in [0x201, 0x202, 0x203] {
         let (alice, to_bob, mut bob, to_alice) = pair(loopback()).await;
