@@ -77,7 +77,7 @@ mod unix {
 
     use p2p_group::{ByteStream, Code};
     use serde_json::json;
-    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
     use tokio::net::UnixListener;
     use tokio::net::UnixStream;
     use tokio::task::JoinSet;
@@ -95,8 +95,8 @@ mod unix {
     const PIECE_MAX: usize = 256 << 10;
     /// Within this a borrower says what it wants.
     const ASKING: Duration = Duration::from_secs(5);
-    /// Within this a connection is opened: the search for a member and the handshake have bounds of their own, below it.
-    const LENDING: Duration = Duration::from_secs(60);
+    /// Within this a connection is opened: the search for a member takes 10 s at most, and each of eight addresses 30 s.
+    const LENDING: Duration = Duration::from_secs(300);
     /// For how long the peer may take nothing before the connection is given up. The borrower gives up sooner.
     const STANDSTILL: Duration = Duration::from_secs(120);
     /// After an accept that failed.
@@ -211,10 +211,13 @@ mod unix {
         // Whatever the peer had to say comes first; then the borrower goes, and its end is the end of `up`.
         let (mut down, mut up) = (std::pin::pin!(down), std::pin::pin!(up(from_borrower, to_peer)));
         tokio::select! {
-            done = &mut up => done,
+            done = &mut up => match done? {
+                Up::Ended => Ok(()),
+                Up::Refused => timeout(STANDSTILL, down).await?,
+            },
             done = &mut down => {
                 done?;
-                timeout(STANDSTILL, up).await?
+                timeout(STANDSTILL, up).await?.map(|_| ())
             }
         }
     }
@@ -238,11 +241,22 @@ mod unix {
         Ok(ByteStream::new(chat::dial(group, text("peer"), address).await?))
     }
 
+    /// What became of the borrower's direction.
+    #[derive(Debug, PartialEq)]
+    enum Up {
+        /// It was ended, and then the borrower went.
+        Ended,
+        /// The peer has closed and takes no more. It may have said why; the borrower, which need not send the rest, reads
+        /// that once the socket is closed too.
+        Refused,
+    }
+
     /// The borrower's pieces to the peer, until the borrower goes. An error if it goes before it has ended its direction.
-    ///
-    /// A peer that has closed takes no more, but may have said why: the borrower is heard to its end all the same.
-    async fn up(mut from: ReadHalf<UnixStream>, mut to: WriteHalf<ByteStream>) -> io::Result<()> {
-        let (mut piece, mut broken) = (vec![0; PIECE_MAX], false);
+    async fn up(
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+    ) -> io::Result<Up> {
+        let mut piece = vec![0; PIECE_MAX];
         loop {
             let length = from.read_u32().await? as usize;
             if length > PIECE_MAX {
@@ -252,16 +266,16 @@ mod unix {
                 break;
             }
             from.read_exact(&mut piece[..length]).await?;
-            if !broken {
-                broken = timeout(STANDSTILL, to.write_all(&piece[..length])).await?.is_err();
+            if timeout(STANDSTILL, to.write_all(&piece[..length])).await?.is_err() {
+                return Ok(Up::Refused);
             }
         }
-        if !broken && let Err(error) = to.shutdown().await {
+        if let Err(error) = timeout(STANDSTILL, to.shutdown()).await? {
             tracing::debug!(%error, "the peer has closed before it was told the end");
         }
         // Nothing more comes but its end.
         match from.read(&mut [0]).await? {
-            0 => Ok(()),
+            0 => Ok(Up::Ended),
             _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a piece behind the end")),
         }
     }
@@ -354,6 +368,29 @@ mod unix {
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
             one.write_all(b"no json\n").await.unwrap();
             assert!(read_line(&mut other).await.is_err());
+        }
+
+        #[tokio::test]
+        async fn what_the_peer_takes_no_more_is_not_asked_of_the_borrower() {
+            let (borrower, lender) = UnixStream::pair().unwrap();
+            let (to_peer, peer) = tokio::io::duplex(PIECE_MAX);
+            drop(peer);
+            let mut lent = Lent { socket: borrower };
+            let sending = async {
+                // Until nobody reads it.
+                while lent.write_all(&[7; PIECE_MAX]).await.is_ok() {}
+                // As a reply is read: how it ends after that is no matter.
+                let mut said = [0; 7];
+                lent.reader().read_exact(&mut said).await.unwrap();
+                said
+            };
+            let serving = async {
+                let (from, mut to) = split(lender);
+                to.write_all(b"no room").await.unwrap();
+                assert_eq!(up(from, to_peer).await.unwrap(), Up::Refused);
+            };
+            let (said, ()) = tokio::join!(sending, serving);
+            assert_eq!(&said, b"no room");
         }
 
         #[tokio::test]
