@@ -126,6 +126,10 @@ fn check_library(library: &Path, functions: &BTreeSet<String>) -> Outcome {
     if has("(TEXTREL)") {
         return Err("the shared library needs writable code".to_owned());
     }
+    let segments = said(Command::new("readelf").args(["-lW"]).arg(library))?;
+    if segments.lines().any(|line| line.contains(" RWE ")) {
+        return Err(format!("something of it is writable and executable:\n{segments}"));
+    }
     Ok(())
 }
 
@@ -168,6 +172,12 @@ mod tests {
         let why = check_library(&library, &names(&["PeerA"])).unwrap_err();
         assert!(why.contains("stray"), "{why}");
         check_library(&library, &names(&["PeerA", "stray"])).unwrap();
+        // Memory that may be written and run, be it the stack.
+        let mut linker = cc();
+        linker.args(["-shared", "-fPIC", "-Wl,-z,execstack", "-o"]).arg(&library).arg(&source);
+        shell::run(linker.arg(format!("-Wl,-soname,{}", soname()))).unwrap();
+        let why = check_library(&library, &names(&["PeerA", "stray"])).unwrap_err();
+        assert!(why.contains("writable and executable"), "{why}");
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -38,7 +38,10 @@ pub(super) fn install(plan: &Plan) -> Outcome {
     for (from, to) in DOCUMENTS {
         copy(&root().join(from), &documents.join(to))?;
     }
-    licences(&documents.join("third-party.txt"))?;
+    write(
+        &documents.join("third-party.txt"),
+        third_parties(&super::said(&mut crates_for(&plan.target))?),
+    )?;
     let mut values = numbers(VERSION)?;
     values.push(("SYSTEM_LIBRARIES", elf::SYSTEM_LIBRARIES.join(" ")));
     values.push(("SONAME", elf::soname()));
@@ -101,12 +104,12 @@ fn fill(name: &str, to: &Path, values: &[(&str, String)]) -> Outcome {
     write(to, filled(&template, values).map_err(|why| format!("{name}: {why}"))?)
 }
 
-/// Every crate that is in the library, with its licence.
-fn licences(to: &Path) -> Outcome {
+/// Asks for every crate that is in the library for this system, with its licence.
+fn crates_for(target: &str) -> Command {
     let mut tree =
         shell::cargo(&["tree", "-p", "p2p-ffi", "-e", "normal", "--prefix", "none", "--no-dedupe"]);
-    let listing = super::said(tree.args(["-f", "{p} | {l}"]))?;
-    write(to, third_parties(&listing))
+    tree.args(["-f", "{p} | {l}", "--target", target]);
+    tree
 }
 
 /// Name, version and licence of each crate that is not ours, once.
@@ -170,6 +173,13 @@ mod tests {
             }
         }
         assert!(found >= 6, "{found}");
+    }
+
+    #[test]
+    fn what_only_windows_has_is_listed_there() {
+        let list = |target| third_parties(&super::super::said(&mut crates_for(target)).unwrap());
+        assert!(list("x86_64-pc-windows-gnu").contains("windows"));
+        assert!(!list("x86_64-unknown-linux-gnu").contains("windows"));
     }
 
     #[test]

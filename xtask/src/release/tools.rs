@@ -30,7 +30,10 @@ pub(super) fn bans(_: &Options) -> Result<Finding, String> {
         return Ok(Finding::Passed("nothing that is banned (cargo-deny)".to_owned()));
     }
     let mut tree = cargo(&["tree", "--duplicates", "--edges", "normal", "--depth", "0"]);
-    let output = tree.output().map_err(|error| error.to_string())?;
+    let output = output(&mut tree)?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
     let text = String::from_utf8_lossy(&output.stdout);
     let mut names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     names.retain(|name| !name.is_empty());
