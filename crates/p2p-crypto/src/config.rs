@@ -26,7 +26,7 @@ const KEY_MAX: usize = 1_024;
 /// As text it is `<PEERGROUPCONFIG VERSION="1.0">` with `IDENTITYPEERNAME`, `GROUPPEERNAME`, `CLOUDNAME`, `SCOPE`,
 /// `CLOUDFLAGS` and `GMC` (the chain in base64), as on Windows. Ours besides are `HINT`, as in an invitation, and
 /// `GROUPKEY`: in base64, and sealed like the private key of an [exported identity](crate::Identity::export), the group's
-/// private key in PKCS#8, bound to all that stands before it and to the context `pgrp1/group configuration`, a zero byte.
+/// private key in PKCS#8, bound to all of these as they are written before it and to the context `pgrp1/group configuration`, a zero byte.
 /// Only that element is secret. At most 64 KiB.
 ///
 /// ```
@@ -268,6 +268,12 @@ mod tests {
         let elsewhere = text.replace("2001:db8::1", "2001:db8::2");
         assert_ne!(elsewhere, text);
         assert_eq!(cause(GroupConfig::import(&elsewhere, "secret", now())), Cause::WrongPassword);
+        // Wherever a hint is put. What is not read does not matter, as it does not without a key.
+        let hint = &text[text.find("<HINT").unwrap()..text.find("<GROUPKEY").unwrap()];
+        let twice = text.replace("</PEERGROUPCONFIG>", &format!("{hint}</PEERGROUPCONFIG>"));
+        assert_eq!(cause(GroupConfig::import(&twice, "secret", now())), Cause::WrongPassword);
+        let more = text.replace("<GROUPKEY ", "<FUTURE>x</FUTURE><GROUPKEY ");
+        assert!(same(&GroupConfig::import(&more, "secret", now()).unwrap(), &ada));
         // The key beside somebody else's membership of the same group.
         let key = &text[text.find("<GROUPKEY ").unwrap()..];
         let bobs = bob.export("").unwrap();

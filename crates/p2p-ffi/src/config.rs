@@ -51,7 +51,7 @@ pub unsafe extern "system" fn PeerGroupExportConfig(
 /// `PEER_E_IDENTITY_NOT_FOUND`: the identity is not here. `PEER_E_GROUP_IN_USE`: the group is open, here or in another
 /// process. `PEER_E_ALREADY_EXISTS`: the group is here, and `fOverwrite` is 0. `PEER_E_NO_KEY_ACCESS`: the key in it, or
 /// that of the identity, cannot be read. `E_OUTOFMEMORY`, and what the disk gives. What is here is then as it was, unless
-/// the disk failed while a group was replaced.
+/// the disk failed while a group was replaced, or there was no memory for the two names: then the group is here.
 ///
 /// # Safety
 /// The texts are null or end in 0; `ppwzIdentity` and `ppwzGroup` are null or may be written.
