@@ -43,8 +43,9 @@ fn safe_on(wish: &str, windows: bool) -> Option<String> {
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     let numbered = |word: &str| {
-        stem.strip_prefix(word)
-            .is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
+        stem.strip_prefix(word).is_some_and(|n| {
+            n.chars().count() == 1 && n.chars().all(|c| "0123456789¹²³".contains(c))
+        })
     };
     ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str()) || numbered("COM") || numbered("LPT")
 }
@@ -127,6 +128,7 @@ mod tests {
             ("con", "_con"),
             ("NUL.txt", "_NUL.txt"),
             ("com1 .x", "_com1 .x"),
+            ("LPT².log", "_LPT².log"),
             ("a:b", "a_b"),
             ("x. .", "x"),
             ("common", "common"),
