@@ -3,6 +3,7 @@
 //! [`table`] says what happens; this file says how. Each connection is one bidirectional stream inside a session. Messages
 //! keep their boundaries and their order; a close is counted, so that "closed" means delivered.
 
+mod audit;
 mod budget;
 mod connection;
 #[cfg(feature = "mutations")]

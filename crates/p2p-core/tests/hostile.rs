@@ -54,6 +54,7 @@ impl Target {
 
     fn drain(&mut self) -> Vec<Output> {
         let mut new = Vec::new();
+        assert_eq!(self.node.audit(), Ok(()));
         while let Some(output) = self.node.poll() {
             if let Output::Credit { link, stream, bytes } = output {
                 *self.credit.entry((link, stream)).or_default() += bytes as usize;

@@ -219,7 +219,7 @@ pub const ROWS: &[Row] = &[
     row(
         "45",
         "everything received is answered",
-        &[Check::Beat(robust::everything_is_answered)],
+        &[Check::Beat(robust::everything_is_answered), Check::Step(robust::counts_agree)],
         COUNTERS,
     ),
     row(

@@ -38,6 +38,11 @@ impl PeerBudget {
     pub(crate) fn unread(&self) -> usize {
         self.unread
     }
+
+    /// Unread bytes, and those of messages that are not whole.
+    pub(super) fn sums(&self) -> (usize, usize) {
+        (self.unread, self.arriving)
+    }
 }
 
 /// The charge of an unread message.

@@ -181,12 +181,17 @@ impl Direct {
 
     /// Sets what the peer's budget is charged with; what it was before.
     pub(super) fn charge(&mut self, bytes: usize) -> usize {
-        let before = self.arriving.as_ref().map_or(0, |a| a.charged);
+        let before = self.charged();
         if bytes != before {
             self.arriving.get_or_insert_default().charged = bytes;
             self.tidy();
         }
         before
+    }
+
+    /// What the peer's budget is charged with for the message that is arriving.
+    pub(super) fn charged(&self) -> usize {
+        self.arriving.as_ref().map_or(0, |a| a.charged)
     }
 
     fn tidy(&mut self) {

@@ -7,7 +7,7 @@ use crate::id::ConnectionId;
 use crate::io::Expect;
 
 /// The direct connections of one group, in any state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Roll {
     ids: BTreeSet<ConnectionId>,
     /// How many by the authority of the peer's key: that is known before the peer was met. Whoever goes to the length of

@@ -181,6 +181,7 @@ impl World {
             for (what, received, accounted) in p2p_core::balance(&node.stats(), &node.load()) {
                 assert_eq!(received, accounted, "{what} of machine {m}");
             }
+            assert_eq!(node.audit(), Ok(()), "machine {m}");
             if !self.machines[m].takes {
                 return;
             }

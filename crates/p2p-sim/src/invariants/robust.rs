@@ -37,6 +37,11 @@ pub(super) fn work_is_bounded(_: &World, step: &Step<'_>) -> Verdict {
     ensure(step.outputs.len() <= most, || format!("{} outputs", step.outputs.len()))
 }
 
+/// 45: what a node counts for itself is what there is.
+pub(super) fn counts_agree(world: &World, step: &Step<'_>) -> Verdict {
+    world.hosts[step.host].node.audit().map_err(|what| format!("miscounted: {what}"))
+}
+
 /// 43: what waits to be sent on one stream is bounded.
 pub(super) fn send_queues_are_bounded(world: &World, step: &Step<'_>) -> Verdict {
     let limits = &world.settings.limits;

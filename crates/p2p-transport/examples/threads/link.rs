@@ -1,5 +1,6 @@
 //! One QUIC connection and its streams.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -36,6 +37,7 @@ impl Link {
                 self.streams.insert(stream, Stream::new(None, priority));
             }
             Output::Priority { stream, priority, .. } => {
+                self.with(stream, |it| it.priority = priority);
                 let quic = self.streams.get(&stream).and_then(|it| it.quic);
                 quic.map(|quic| self.connection.send_stream(quic).set_priority(priority.into()));
             }
@@ -143,7 +145,10 @@ impl Link {
             self.streams.insert(stream, Stream::new(Some(quic), 0));
             inputs.push_back(Input::Accepted { link, stream });
         }
-        for (stream, it) in &mut self.streams {
+        // Those of the largest priority get what room there is.
+        let mut all: Vec<_> = self.streams.iter_mut().collect();
+        all.sort_by_key(|(_, it)| Reverse(it.priority));
+        for (stream, it) in all {
             it.work(&mut self.connection, (link, *stream), inputs);
         }
         self.streams.retain(|_, it| !(it.written && it.read));
