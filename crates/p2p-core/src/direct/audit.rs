@@ -53,3 +53,83 @@ impl<A> Node<A> {
         kept.filter(|(_, sum)| *sum != (0, 0)).eq(sums.iter().map(|(peer, sum)| (peer, *sum)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Direct, State};
+    use super::*;
+    use crate::authority::{Authority, Member, Refusal};
+    use crate::id::{Address, ConnectionId};
+    use crate::io::{Expect, Input};
+    use crate::node::Config;
+    use crate::object::{Object, ObjectKind};
+    use crate::time::{FileTime, Now, Tick};
+    use alloc::boxed::Box;
+    use alloc::sync::Arc;
+    use bytes::Bytes;
+    use core::net::Ipv6Addr;
+
+    /// Is asked nothing here.
+    struct Nobody;
+
+    impl Authority for Nobody {
+        fn own_key(&self) -> KeyId {
+            KeyId([1; 32])
+        }
+
+        fn own_chain(&self, _: &KeyId) -> Option<Bytes> {
+            None
+        }
+
+        fn session(&self, _: &[u8; 32], _: &KeyId) -> [u8; 32] {
+            [0; 32]
+        }
+
+        fn tag(&self, _: &[u8; 32], _: bool) -> [u8; 16] {
+            [0; 16]
+        }
+
+        fn verify_member(
+            &self,
+            _: &KeyId,
+            _: &[u8],
+            _: &KeyId,
+            _: &FileTime,
+        ) -> Result<Arc<Member>, Refusal> {
+            unreachable!("nobody proves anything")
+        }
+
+        fn verify_object(&self, _: &KeyId, _: ObjectKind, _: &Bytes) -> Result<Object, Refusal> {
+            unreachable!("nobody publishes anything")
+        }
+
+        fn adopt(&mut self, _: &KeyId, _: Bytes) {}
+    }
+
+    #[test]
+    fn what_does_not_agree_is_named() {
+        let now = Now { tick: Tick(0), wall: FileTime(0) };
+        let remote = Address { ip: Ipv6Addr::LOCALHOST, port: 1, scope: 0 };
+        let whole = || {
+            let mut node = Node::new(Config::default(), Nobody, [0; 32], now);
+            let (link, peer, binding) = (LinkId(1), KeyId([2; 32]), [0; 32]);
+            node.handle(Input::LinkUp { link, dial: None, peer, binding, remote }, now);
+            assert_eq!(node.audit(), Ok(()));
+            node
+        };
+        let mut node = whole();
+        node.links_by_peer.clear();
+        assert_eq!(node.audit(), Err("links by peer"));
+        let mut node = whole();
+        node.links.values_mut().for_each(|link| link.control_queued = 1);
+        assert_eq!(node.audit(), Err("control bytes that wait on a link"));
+        let mut direct = Direct::new(GroupKey(1), State::Open, Expect::Key(KeyId([2; 32])), remote);
+        let mut node = whole();
+        node.directs.insert(ConnectionId(1), Box::new(direct.clone()));
+        assert_eq!(node.audit(), Err("direct connections by group and peer"));
+        direct.meet(KeyId([2; 32]));
+        direct.charge(1);
+        node.directs.insert(ConnectionId(1), Box::new(direct));
+        assert!(!node.budgets_agree());
+    }
+}
