@@ -14,6 +14,7 @@
 //! | [`chain`] | `inspect_chain`, `verify_chain` |
 //! | [`invitation`] | `Invitation::parse`, both forms |
 //! | [`identity_xml`] | `IdentityInfo::from_xml` |
+//! | [`configuration`] | `GroupConfig::import`, of what has no key in it |
 //! | [`frame`] | `Node::handle`: bytes on the streams of one link |
 //! | [`group_ops`] | a node's calls and inputs, beside a naive model of it |
 //! | [`pair`] | two nodes and the network between them |
@@ -54,7 +55,7 @@ pub use group_ops::group_ops;
 pub use pair::pair;
 pub use password::password_frames;
 pub use replay::{corpus, files, replay};
-pub use targets::{certificate, chain, identity_xml, invitation};
+pub use targets::{certificate, chain, configuration, identity_xml, invitation};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -71,6 +72,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chain", chain),
     ("invitation", invitation),
     ("identity_xml", identity_xml),
+    ("configuration", configuration),
     ("password_frames", password_frames),
     ("frame", frame),
     ("group_ops", group_ops),

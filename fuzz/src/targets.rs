@@ -2,9 +2,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use p2p_core::KeyId;
+use p2p_core::{FileTime, KeyId};
 use p2p_crypto::{
-    IdentityInfo, Invitation, PeerName, inspect_chain, verify_chain, verify_tls_certificate,
+    GroupConfig, IdentityInfo, Invitation, PeerName, inspect_chain, verify_chain,
+    verify_tls_certificate,
 };
 use ring::digest::{SHA256, digest};
 
@@ -84,6 +85,27 @@ pub fn identity_xml(bytes: &[u8]) {
     check_info(&info);
     assert_eq!(IdentityInfo::from_xml(text.trim()).as_ref(), Ok(&info));
 }
+
+/// A group's configuration. One with a key in it is left out: to open it takes much memory and time, on purpose.
+pub fn configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if text.contains("GROUPKEY") {
+        return;
+    }
+    let now = FileTime::from_unix(NOW);
+    let Ok(read) = bounded(|| GroupConfig::import(text, "", now)) else { return };
+    assert!(read.root().is_none());
+    let info = inspect_chain(read.chain()).expect("its chain is verified");
+    assert_eq!((&info, info.member.name.as_str()), (read.info(), read.member().as_str()));
+    assert!(read.hints().len() <= 8 && read.hints().iter().all(|hint| hint.1.len() <= 8));
+    let written = read.export("").expect("without a key no password is needed");
+    // XML has many forms of one text; what is written again means the same.
+    let again = GroupConfig::import(&written, "", now).expect("what is written is read");
+    assert_eq!((again.info(), again.hints()), (read.info(), read.hints()));
+}
+
+/// When the configurations of the corpus are read.
+const NOW: i64 = 1_800_000_000;
 
 /// What holds for every identity.
 fn check_info(info: &IdentityInfo) {
