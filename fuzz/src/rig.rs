@@ -78,6 +78,7 @@ impl Rig {
             }
             new.push(output);
         }
+        assert_eq!(self.node.audit(), Ok(()));
         new
     }
 
