@@ -223,6 +223,7 @@ pub(crate) fn group_name(block: u64) -> Vec<u16> {
 
 /// Tells the library of this process where its home is, and that it is to listen on a free port of this machine. Before
 /// it is called for the first time.
+#[allow(clippy::disallowed_methods, reason = "the C interface has no other way to be told")]
 pub(crate) fn live_in(home: &std::path::Path) {
     // SAFETY: the target does so once, before the library has threads; the standard library's own readers take turns.
     unsafe {
